@@ -1,0 +1,64 @@
+"""Columns that leave Django: what every later stage reads. Plain numpy, no database behind them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+VIEW: Final = 1
+CLICK: Final = 2
+CART: Final = 3
+PURCHASE: Final = 4
+KINDS: Final = {VIEW: "view", CLICK: "click", CART: "cart", PURCHASE: "purchase"}
+
+ItemId = int | str  # the shop's key; UUIDs travel as text
+
+
+@dataclass(frozen=True, slots=True)
+class EventLog:
+    """Events in time order, one row each.
+
+    Attributes:
+        visitor: [events] int64, `Visitor.pk`.
+        item: [events] int64 or str, the shop's key (`ItemId`).
+        kind: [events] int8, one of `KINDS`.
+        at: [events] int64, seconds since 1970 UTC, ascending.
+        quantity: [events] float32, pieces.
+    """
+
+    visitor: NDArray[np.int64]
+    item: NDArray[np.generic]
+    kind: NDArray[np.int8]
+    at: NDArray[np.int64]
+    quantity: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.visitor)
+
+    def where(self, mask: NDArray[np.bool_]) -> "EventLog":
+        """The rows where `mask` holds, still in time order."""
+        return EventLog(self.visitor[mask], self.item[mask], self.kind[mask], self.at[mask], self.quantity[mask])
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTable:
+    """The catalogue, one row an item, in ascending key order.
+
+    Attributes:
+        item: [items] int64 or str, the shop's key (`ItemId`), unique.
+        title: [items] str.
+        text: [items] str, all text fields joined by a line break.
+        attributes: column name → [items] str values; "" where missing.
+        price_cents: [items] float32, NaN where unknown.
+    """
+
+    item: NDArray[np.generic]
+    title: Sequence[str]
+    text: Sequence[str]
+    attributes: dict[str, Sequence[str]] = field(default_factory=dict)
+    price_cents: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.item)

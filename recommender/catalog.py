@@ -1,0 +1,104 @@
+"""What the plugin may know of the shop's items: the only place that names the shop's fields.
+
+A shop writes one class in `recommendations.py` of the app that owns the item model::
+
+    from recommender.catalog import Catalog, register
+
+    @register
+    class ProductCatalog(Catalog):
+        title = "name"
+        text = ["name", "description"]
+        attributes = ["department__name", "brand"]
+        price_cents = "price_cents"
+        image = "image_url"
+
+        def available(self, products):
+            return products.filter(is_active=True, stock__gt=0)
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.apps import apps
+from django.db.models import Model, QuerySet
+from django.utils.module_loading import autodiscover_modules
+
+from recommender.conf import conf
+from recommender.exceptions import CatalogNotFound
+
+
+class Catalog:
+    """Declares an item's fields by ORM lookups (`"department__name"`); override a method where a lookup is not enough.
+
+    Lookups are used twice: in one `values_list` over the whole catalogue at training, and on single items at display.
+    """
+
+    title: ClassVar[str] = "pk"
+    text: ClassVar[Sequence[str]] = ()
+    attributes: ClassVar[Sequence[str]] = ()
+    price_cents: ClassVar[str | None] = None
+    image: ClassVar[str | None] = None
+    variant_group: ClassVar[str | None] = None
+    select_related: ClassVar[Sequence[str]] = ()
+
+    def available(self, items: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow to what may be shown right now (in stock, published); joined into every retrieval."""
+        return items
+
+    def item_title(self, item: Model) -> str:
+        return str(follow(item, self.title))
+
+    def item_url(self, item: Model) -> str:
+        return item.get_absolute_url() if hasattr(item, "get_absolute_url") else ""
+
+    def item_image_url(self, item: Model) -> str:
+        """URL of a picture, or "" where there is none; takes text and file fields."""
+        value = follow(item, self.image) if self.image else None
+        return str(getattr(value, "url", value)) if value else ""
+
+    def item_price_cents(self, item: Model) -> int | None:
+        return follow(item, self.price_cents) if self.price_cents else None
+
+    def item_price(self, item: Model) -> str:
+        """The price as shown to shoppers, with its currency; "" where unknown."""
+        cents = self.item_price_cents(item)
+        return "" if cents is None else f"{cents / 100:.2f}"
+
+
+def follow(item: Any, lookup: str) -> Any:
+    """`follow(product, "department__name")` → `product.department.name`; None where a link is empty."""
+    for name in lookup.split("__"):
+        if item is None:
+            return None
+        item = getattr(item, name)
+    return item
+
+
+_registered: list[Catalog] = []
+
+
+def register(catalog_class: type[Catalog]) -> type[Catalog]:
+    """Class decorator: make this the catalogue of RECOMMENDER_ITEM_MODEL; the last one registered wins."""
+    _registered[:] = [catalog_class()]
+    return catalog_class
+
+
+def autodiscover() -> None:
+    """Import `recommendations.py` of every installed app, as admin does with `admin.py`."""
+    autodiscover_modules("recommendations")
+
+
+def get_catalog() -> Catalog:
+    """The registered catalogue.
+
+    Raises:
+        CatalogNotFound: no app has a `recommendations.py` with a `@register` class.
+    """
+    if not _registered:
+        raise CatalogNotFound(CatalogNotFound.__doc__)
+    return _registered[0]
+
+
+def item_model() -> type[Model]:
+    """The model class named by RECOMMENDER_ITEM_MODEL."""
+    return apps.get_model(conf.ITEM_MODEL)

@@ -1,0 +1,1 @@
+"""System checks: a wrong setting is explained before it hurts."""

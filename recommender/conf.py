@@ -1,0 +1,58 @@
+"""Every setting on one page: name, default, unit. Read at access, so `override_settings` works.
+
+A shop sets `RECOMMENDER_<NAME>` in its own settings; code reads `conf.<NAME>`.
+"""
+
+from typing import Any, Final
+
+from django.conf import settings
+
+PREFIX: Final = "RECOMMENDER_"
+
+DEFAULTS: Final[dict[str, Any]] = {
+    # --- the shop
+    "ITEM_MODEL": None,  # "app.Model" of what can be recommended; required
+    # --- capture
+    "VISITOR_COOKIE": "recommender_visitor",  # cookie name
+    "VISITOR_COOKIE_AGE_DAYS": 365,
+    "SESSION_GAP_MINUTES": 30,  # a longer pause starts a new session
+    "MAX_EVENTS_PER_POST": 500,  # rows
+    "MAX_POST_BYTES": 262_144,
+    "MAX_EVENT_AGE_DAYS": 30,  # older events are refused at the endpoint; the bulk path takes any age
+    "MAX_CLOCK_SKEW_SECONDS": 300,  # how far in the future a browser's clock may be
+    # --- training
+    "TRAINING_QUEUE": "training",  # Celery queue of the training worker
+    "TRAINING_INTERVAL_HOURS": 24,  # the beat schedule that `recommender.tasks.beat_schedule()` returns
+    "TRAINING_BUDGET_SECONDS": 240,  # aim for encoder training; epochs are cut to fit
+    "TRAINING_DEVICE": "auto",  # "auto": CUDA where there is one, else CPU
+    "LEASE_SECONDS": 60,  # a run without a heartbeat for so long is taken over or marked
+    "MAX_ATTEMPTS": 3,  # of one training run
+    "HOLDOUT_DAYS": 30,  # the newest events that judge a version; shortened when the log is short
+    "TEXT_ENCODER": "catalogue",  # "catalogue": fitted on the catalogue; else a sentence-transformers or BERT name or path
+    "MIN_EVENTS": 50,  # below this a run is refused with NotEnoughData
+    "MIN_BUYERS": 5,  # "bought together" needs so many different visitors
+    "VERSIONS_KEPT": 5,  # older ones lose their vectors
+    # --- index
+    "HNSW_MIN_ITEMS": 20_000,  # below, exact search: as fast and always right
+    "HNSW_EF_SEARCH": 200,
+    # --- serving
+    "LIST_LENGTH": 12,  # items in a list when the page names no number
+    "MAX_LIST_LENGTH": 100,
+    "CANDIDATES": 300,  # retrieved by cosine before ranking
+    "HISTORY_EVENTS": 1_000,  # newest events of a visitor read for a request
+    "BUDGET_MS": 250,  # a list that takes longer is replaced by the next rung
+    "POPULAR_CACHE_SECONDS": 60,
+    "IMPRESSION_TOKEN_AGE_DAYS": 7,
+}
+
+
+class Conf:
+    """Attribute access to the settings above; an unknown name is an AttributeError."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in DEFAULTS:
+            raise AttributeError(f"unknown setting {PREFIX}{name}: known are {', '.join(sorted(DEFAULTS))}")
+        return getattr(settings, PREFIX + name, DEFAULTS[name])
+
+
+conf = Conf()

@@ -1,0 +1,55 @@
+"""What training hands back to Django: vectors and what is needed to use them. Plain numpy, no torch."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A slice of the fused vector: columns start..stop hold one encoder's unit vector times sqrt(weight).
+
+    The weights of all parts sum to 1, so the fused vector has unit norm and cosine similarity of two fused vectors
+    is the weighted sum of the parts' cosines.
+    """
+
+    name: str  # "sequence", "graph" or "content"
+    start: int
+    stop: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingTable:
+    """One trained version, ready to be written.
+
+    Attributes:
+        item: [items] int64 or str, the shop's keys.
+        vector: [items, dim] float32, unit norm: the parts side by side.
+        popularity: [items] float32 ≥ 0, decayed count of buyers; orders the popular list.
+        is_cold: [items] bool, no event in training: collaborative parts predicted from content.
+        parts: the slices of `vector`.
+        visitor: [visitors] int64, `Visitor.pk`.
+        visitor_vector: [visitors, dim] float32, unit norm: the visitor encoder's output on each history.
+        pair_item, pair_other: [pairs] keys: `other` is often bought with `item`, best first within an item.
+        pair_score: [pairs] float32, 0..1. pair_support: [pairs] int32, different visitors who bought both.
+        artifacts: name → bytes. "visitor_encoder.onnx" (see encoders/visitor_onnx.py), "weights.safetensors".
+        ranker: JSON-ready parameters of the ranker (see dataset/ranking_features.py).
+        losses: one {"stage", "epoch", "loss"} per epoch, for the curve in admin.
+    """
+
+    item: NDArray[np.generic]
+    vector: NDArray[np.float32]
+    popularity: NDArray[np.float32]
+    is_cold: NDArray[np.bool_]
+    parts: tuple[Part, ...]
+    visitor: NDArray[np.int64]
+    visitor_vector: NDArray[np.float32]
+    pair_item: NDArray[np.generic]
+    pair_other: NDArray[np.generic]
+    pair_score: NDArray[np.float32]
+    pair_support: NDArray[np.int32]
+    artifacts: dict[str, bytes]
+    ranker: dict[str, object] = field(default_factory=dict)
+    losses: list[dict[str, object]] = field(default_factory=list)

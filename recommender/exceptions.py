@@ -1,0 +1,37 @@
+"""One family of errors; each message names the fix."""
+
+
+class RecommenderError(Exception):
+    """Base of everything that the plugin raises on purpose."""
+
+
+class CatalogNotFound(RecommenderError):
+    """No Catalog is registered: add `recommendations.py` with a `@register` class to the app of RECOMMENDER_ITEM_MODEL."""
+
+
+class NoLiveVersion(RecommenderError):
+    """No model version is live yet: run `manage.py recommender_train` or press "Retrain now" in admin."""
+
+
+class ArtifactCorrupt(RecommenderError):
+    """A stored model artifact does not match its sha256: publish another version or retrain."""
+
+
+class DimensionMismatch(RecommenderError):
+    """Vectors and their version differ in width: retrain, so that both are written by the same run."""
+
+
+class RunAlreadyActive(RecommenderError):
+    """A training run is queued or running: wait for it, or cancel it in admin."""
+
+
+class LeaseLost(RecommenderError):
+    """Another worker has taken this training run over: this process must stop writing to it."""
+
+
+class NotEnoughData(RecommenderError):
+    """Too few events or items to train on: record more events, then retrain."""
+
+
+class VectorExtensionMissing(RecommenderError):
+    """Postgres lacks pgvector: install pgvector 0.8.5 or newer on the server, then `CREATE EXTENSION vector`."""

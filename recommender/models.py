@@ -1,0 +1,251 @@
+"""The plugin's tables. The item model is the shop's own (RECOMMENDER_ITEM_MODEL); nothing of it is copied here."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+from pgvector.django import HalfVectorField
+from uuid_utils.compat import uuid7
+
+from recommender.capture.tables import CART, CLICK, PURCHASE, VIEW
+from recommender.conf import conf
+
+
+def item_foreign_key(**options: Any) -> "models.ForeignKey[Any, Any]":
+    """A link to the shop's item without a database constraint: the shop can always delete its own rows."""
+    return models.ForeignKey(
+        conf.ITEM_MODEL, models.DO_NOTHING, db_constraint=False, related_name="+", verbose_name=_("item"), **options
+    )
+
+
+class Visitor(models.Model):
+    """A browser, or the account that it logged in to; events belong to it, vectors are computed from them."""
+
+    key = models.UUIDField(_("key"), default=uuid.uuid4, unique=True, editable=False)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("user")
+    )
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("visitor")
+        verbose_name_plural = _("visitors")
+
+    def __str__(self) -> str:
+        return str(self.user) if self.user_id else str(self.key)
+
+
+class Event(models.Model):
+    """One recorded act. The id is a UUIDv7 made by whoever saw the act: sent twice, it is stored once."""
+
+    class Kind(models.IntegerChoices):
+        VIEW = VIEW, _("view")
+        CLICK = CLICK, _("click")
+        CART = CART, _("cart")
+        PURCHASE = PURCHASE, _("purchase")
+
+    class Source(models.IntegerChoices):
+        BEACON = 1, _("browser")
+        SHOP = 2, _("shop")
+        BULK = 3, _("bulk import")
+
+    id = models.UUIDField(_("id"), primary_key=True, default=uuid7, editable=False)
+    visitor = models.ForeignKey(
+        Visitor, models.CASCADE, related_name="events", db_index=False, verbose_name=_("visitor")
+    )
+    item = item_foreign_key(db_index=False)
+    kind = models.SmallIntegerField(_("kind"), choices=Kind)
+    at = models.DateTimeField(_("at"))
+    quantity = models.PositiveIntegerField(_("quantity"), default=1)
+    value_cents = models.BigIntegerField(_("value in cents"), null=True, blank=True)
+    source = models.SmallIntegerField(_("source"), choices=Source)
+    # The verified claims of the impression token: {"list", "placement", "version", "rung", "slot"}; null without one.
+    impression = models.JSONField(_("impression"), null=True, blank=True)
+    received_at = models.DateTimeField(_("received at"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        indexes = [
+            models.Index(fields=["visitor", "-at"], name="recommender_event_history"),
+            models.Index(fields=["-at"], name="recommender_event_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.item_id}"
+
+
+class TrainingRun(models.Model):
+    """One training, the truth about it: lease, heartbeat, progress, outcome. The broker only carries its id."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        RUNNING = "running", _("running")
+        PUBLISHED = "published", _("published")
+        REFUSED = "refused", _("refused by the gate")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    class Trigger(models.TextChoices):
+        ADMIN = "admin", _("admin")
+        SCHEDULE = "schedule", _("schedule")
+        COMMAND = "command", _("command line")
+
+    ACTIVE = (Status.QUEUED, Status.RUNNING)
+
+    status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.QUEUED)
+    trigger = models.CharField(_("trigger"), max_length=16, choices=Trigger)
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("started by")
+    )
+    seed = models.PositiveIntegerField(_("seed"), default=0)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    # Lease: only the holder of the token may write; it is renewed by the heartbeat and lapses without it.
+    lease_token = models.UUIDField(_("lease token"), null=True, blank=True, editable=False)
+    heartbeat_at = models.DateTimeField(_("last heartbeat"), null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    # Progress, written while it runs.
+    stage = models.CharField(_("stage"), max_length=32, blank=True)
+    epoch = models.PositiveIntegerField(_("epoch"), default=0)
+    epochs = models.PositiveIntegerField(_("epochs"), default=0)
+    loss = models.FloatField(_("loss"), null=True, blank=True)
+    progress = models.FloatField(_("progress"), default=0.0)  # 0..1 of the whole run
+    eta_seconds = models.FloatField(_("seconds left"), null=True, blank=True)
+    device = models.CharField(_("device"), max_length=32, blank=True)
+    losses = models.JSONField(_("losses"), default=list, blank=True)  # [{"stage", "epoch", "loss"}]
+    counts = models.JSONField(_("counts"), default=dict, blank=True)  # {"events", "visitors", "items", ...}
+    error = models.TextField(_("error"), blank=True)  # what happened and what to do, for people
+    log = models.TextField(_("log"), blank=True)  # traceback or output, for developers
+
+    class Meta:
+        verbose_name = _("training run")
+        verbose_name_plural = _("training runs")
+        permissions = [("retrain", _("Can start and cancel a training run"))]
+        constraints = [
+            models.UniqueConstraint(
+                models.Value(1), condition=Q(status__in=("queued", "running")), name="recommender_one_active_run"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return _("Run %(id)s") % {"id": self.pk}
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in self.ACTIVE
+
+
+class ModelVersion(models.Model):
+    """The vectors and artifacts of one training run. At most one is live: the one served."""
+
+    run = models.OneToOneField(TrainingRun, models.PROTECT, related_name="version", verbose_name=_("run"))
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    is_live = models.BooleanField(_("live"), default=False, editable=False)
+    published_at = models.DateTimeField(_("published at"), null=True, blank=True, editable=False)
+    has_vectors = models.BooleanField(_("has vectors"), default=True, editable=False)  # False once pruned
+    dim = models.PositiveIntegerField(_("dimensions"))
+    has_ann_index = models.BooleanField(_("HNSW index"), default=False, editable=False)
+    item_count = models.PositiveIntegerField(_("items"))
+    visitor_count = models.PositiveIntegerField(_("visitors"))
+    parts = models.JSONField(_("parts"))  # [{"name", "start", "stop", "weight"}]
+    ranker = models.JSONField(_("ranker"), default=dict)
+    # {"passed": bool, "reasons": [str], "metrics": {ranker name: {"ndcg@10": x, ...}}}
+    verdict = models.JSONField(_("verdict"))
+
+    class Meta:
+        verbose_name = _("model version")
+        verbose_name_plural = _("model versions")
+        permissions = [("publish", _("Can publish a version or roll back"))]
+        constraints = [
+            models.UniqueConstraint(fields=["is_live"], condition=Q(is_live=True), name="recommender_one_live_version")
+        ]
+
+    def __str__(self) -> str:
+        return _("Version %(id)s") % {"id": self.pk}
+
+
+class ModelArtifact(models.Model):
+    """A file of a version, in the database so that every web process finds it; never a pickle."""
+
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="artifacts", verbose_name=_("version"))
+    name = models.CharField(_("name"), max_length=64)
+    sha256 = models.CharField(_("sha256"), max_length=64)
+    content = models.BinaryField(_("content"))
+
+    class Meta:
+        verbose_name = _("model artifact")
+        verbose_name_plural = _("model artifacts")
+        constraints = [models.UniqueConstraint(fields=["version", "name"], name="recommender_artifact_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ItemEmbedding(models.Model):
+    """One item's vector in one version. Partitioned by version: a version is written, indexed and dropped as a whole."""
+
+    pk = models.CompositePrimaryKey("version_id", "item_id")
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="+", db_index=False)
+    item = item_foreign_key(db_index=False)
+    vector = HalfVectorField()  # width is the version's `dim`; cosine distance
+    popularity = models.FloatField()
+    is_cold = models.BooleanField()
+
+    class Meta:
+        verbose_name = _("item embedding")
+        verbose_name_plural = _("item embeddings")
+        indexes = [models.Index(fields=["version", "-popularity"], name="recommender_popularity")]
+
+
+class VisitorEmbedding(models.Model):
+    """One visitor's vector in one version: a cache for e-mail and audiences; pages compute theirs from the events."""
+
+    pk = models.CompositePrimaryKey("version_id", "visitor_id")
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="+", db_index=False)
+    visitor = models.ForeignKey(Visitor, models.CASCADE, related_name="+", db_index=False)
+    vector = HalfVectorField()
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["visitor"], name="recommender_visitor_vector")]
+        verbose_name = _("visitor embedding")
+        verbose_name_plural = _("visitor embeddings")
+
+
+class ItemPair(models.Model):
+    """`other` is often bought with `item`; only pairs with at least MIN_BUYERS different visitors are kept."""
+
+    pk = models.CompositePrimaryKey("version_id", "item_id", "other_id")
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="+", db_index=False)
+    item = item_foreign_key(db_index=False)
+    other = item_foreign_key(db_index=False)
+    score = models.FloatField()
+    support = models.PositiveIntegerField()
+
+    class Meta:
+        verbose_name = _("item pair")
+        verbose_name_plural = _("item pairs")
+
+
+class ApiKey(models.Model):
+    """Lets another app ask for the lists of any visitor that it names. Only a hash is stored."""
+
+    name = models.CharField(_("name"), max_length=100)
+    prefix = models.CharField(_("prefix"), max_length=12, unique=True, editable=False)
+    key_sha256 = models.CharField(_("key hash"), max_length=64, editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+
+    def __str__(self) -> str:
+        return self.name
