@@ -1,0 +1,87 @@
+"""pytest plugin, loaded by `-p tests.plugin`: a real Postgres before Django reads its settings, a real broker on demand.
+
+DATABASE_URL and CELERY_BROKER_URL, where set, are used instead.
+"""
+
+import atexit
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.broker import EmbeddedBroker
+from demo.postgres import EmbeddedPostgres
+from demo.processes import start, stop, tail
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKER_START_SECONDS = 60
+
+os.environ.setdefault("DJANGO_SECRET_KEY", "only-for-the-tests-" + "x" * 40)
+
+
+def _start_postgres() -> None:
+    server = EmbeddedPostgres(Path(tempfile.mkdtemp(prefix="recommender-tests-")), durable=False)
+    atexit.register(server.destroy)
+    os.environ["DATABASE_URL"] = server.start()
+
+
+if not os.environ.get("DATABASE_URL"):
+    _start_postgres()
+
+
+@pytest.fixture(scope="session")
+def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real broker, started when the first test asks; the Celery app of this process publishes to it."""
+    from shop.celery import app
+
+    if url := os.environ.get("CELERY_BROKER_URL"):
+        yield url
+        return
+    with EmbeddedBroker(tmp_path_factory.mktemp("broker")) as broker:
+        before = app.conf.broker_url
+        app.conf.broker_url = broker.url
+        app.pool.force_close_all()  # connections to the old one
+        yield broker.url
+        app.pool.force_close_all()
+        app.conf.broker_url = before
+
+
+@pytest.fixture
+def celery_worker_process(
+    broker_url: str, transactional_db: None, tmp_path: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A real worker process on the test database, on the queues `celery` and `training`; ready when handed over."""
+    log = tmp_path / "worker.log"
+    argv = [sys.executable, "-m", "celery", "-A", "shop", "worker", "-Q", "celery,training"]
+    argv += ["-c", "1", "-n", f"test-{os.getpid()}@%h", "--without-gossip", "--without-mingle", "-l", "INFO"]
+    worker = start(argv, log, cwd=ROOT, env=worker_environment(broker_url))
+    try:
+        _wait_until_ready(worker, log)
+        yield worker
+    finally:
+        stop(worker, grace_seconds=15)
+        sys.stderr.write(log.read_text(errors="replace"))  # pytest shows it when the test failed
+
+
+def worker_environment(broker_url: str) -> dict[str, str]:
+    """The environment in which a child process works on this run's *test* database and broker."""
+    from django.db import connection
+
+    settings: dict[str, Any] = connection.settings_dict
+    address = f"{settings['USER']}:{settings['PASSWORD']}@{settings['HOST']}:{settings['PORT']}"
+    database_url = f"postgresql://{address}/{settings['NAME']}"
+    return {**os.environ, "DATABASE_URL": database_url, "CELERY_BROKER_URL": broker_url, "REMAP_SIGTERM": "SIGQUIT"}
+
+
+def _wait_until_ready(worker: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + WORKER_START_SECONDS
+    while " ready." not in tail(log, 50):
+        if worker.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"The worker did not start:\n{tail(log, 50)}")
+        time.sleep(0.1)
