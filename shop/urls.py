@@ -1,12 +1,14 @@
+"""URLs of the shop, with the plugin's under /recommender/."""
+
 from django.contrib import admin
 from django.urls import include, path
 
 from shop import views
-
-app_urls = (views.urlpatterns, "shop")
+from shop.health import health
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("health/", health),
     path("recommender/", include("recommender.urls")),
-    path("", include(app_urls)),
+    path("", include((views.urlpatterns, "shop"))),
 ]

@@ -1,4 +1,6 @@
-"""pytest plugin, loaded by `-p tests.plugin`: a real Postgres before Django reads its settings, a real broker on demand.
+"""pytest plugin, loaded by `-p tests.plugin`: real engines under the tests.
+
+Postgres starts at import, before Django reads its settings; the broker and a worker when a test asks for them.
 
 DATABASE_URL and CELERY_BROKER_URL, where set, are used instead.
 """
