@@ -5,7 +5,6 @@ folder when it runs as root, and leaves the server behind after kill -9.
 """
 
 import contextlib
-import fcntl
 import os
 import secrets
 import shutil
@@ -21,7 +20,7 @@ from typing import Final, Self
 import psycopg
 from psycopg import sql
 
-from demo.processes import ProcessFailed, free_port, start, stop, tail
+from demo.processes import ProcessFailed, free_port, lock_folder, start, stop, tail
 from demo.server_files import give, install_folder, remove_home, server_account, server_home
 
 NAME: Final = "shop"  # of the database and of its owner
@@ -86,7 +85,7 @@ class EmbeddedPostgres:
             ProcessFailed: the package is missing, another process uses the folder, or the server does not come up.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.folder / "lock")
+        self._lock = lock_folder(self.folder)
         try:
             home = server_home(self.folder, self._account)
             install = install_folder(home, self._account)
@@ -194,16 +193,6 @@ class EmbeddedPostgres:
 
     def _url(self, port: int, database: str) -> str:
         return f"postgresql://{NAME}:{self._password()}@127.0.0.1:{port}/{database}"
-
-
-def _lock(path: Path) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise ProcessFailed(f"Another process uses {path.parent}: stop it first.") from None
-    return handle
 
 
 def _environment() -> dict[str, str]:

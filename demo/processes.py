@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import pwd
 import signal
@@ -75,10 +76,10 @@ def _die_with(parent: int, death_signal: signal.Signals) -> Callable[[], None] |
 
 
 def stop(
-    child: subprocess.Popen[bytes], stop_signal: signal.Signals = signal.SIGTERM, grace_seconds: float = 10
+    child: subprocess.Popen[bytes], stop_signal: signal.Signals | None = signal.SIGTERM, grace_seconds: float = 10
 ) -> int:
-    """Ask the child to end, then kill what is left of its process group; returns the exit status."""
-    if child.poll() is None:
+    """Ask the child to end (None: it was asked), then kill what is left of its process group; returns the status."""
+    if stop_signal is not None and child.poll() is None:
         child.send_signal(stop_signal)
     try:
         status = child.wait(grace_seconds)
@@ -110,3 +111,19 @@ def free_port(preferred: int = 0) -> int:
                 probe.bind(("127.0.0.1", port))
                 return int(probe.getsockname()[1])
     raise ProcessFailed("No free port on 127.0.0.1.")
+
+
+def lock_folder(folder: Path) -> int:
+    """Claim a folder for this process until the returned handle is closed or the process ends, however it ends.
+
+    Raises:
+        ProcessFailed: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise ProcessFailed(f"Another process uses {folder}: stop it first.") from None
+    return handle

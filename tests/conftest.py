@@ -1,14 +1,9 @@
-"""For every test: no slow password hashing, and no address outside this machine."""
+"""For every test: no address outside this machine."""
 
 import socket
 from typing import Any
 
 import pytest
-from django.conf import settings
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)

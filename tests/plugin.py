@@ -24,8 +24,6 @@ from demo.processes import start, stop, tail
 ROOT = Path(__file__).resolve().parent.parent
 WORKER_START_SECONDS = 60
 
-os.environ.setdefault("DJANGO_SECRET_KEY", "only-for-the-tests-" + "x" * 40)
-
 
 def _start_postgres() -> None:
     server = EmbeddedPostgres(Path(tempfile.mkdtemp(prefix="recommender-tests-")), durable=False)
