@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 # Loaded before any fork: a child between fork and exec must not import.
@@ -24,7 +24,7 @@ class ProcessFailed(Exception):
 
 def start(
     argv: Sequence[str | Path],
-    log: Path,
+    log: Path | None,
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
@@ -35,18 +35,17 @@ def start(
     """Start a child in a session of its own, so that a Ctrl-C in the terminal reaches only us.
 
     Args:
-        log: output is appended here.
+        log: output is appended here; None: the child writes to our own output.
         account: run as this user; only root can.
         stdin: short input, at most a pipe's buffer (64 KiB).
         death_signal: what the kernel sends to the child when we die, even by SIGKILL (Linux only).
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with _output(log) as output:
         child = subprocess.Popen(
             [str(word) for word in argv],
             stdin=subprocess.PIPE,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=None if output is None else subprocess.STDOUT,
             env=env,
             cwd=cwd,
             start_new_session=True,
@@ -59,6 +58,13 @@ def start(
     with contextlib.suppress(BrokenPipeError), child.stdin:
         child.stdin.write(stdin)
     return child
+
+
+def _output(log: Path | None) -> contextlib.AbstractContextManager[IO[bytes] | None]:
+    if log is None:
+        return contextlib.nullcontext()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return log.open("ab")
 
 
 def _die_with(parent: int, death_signal: signal.Signals) -> Callable[[], None] | None:
@@ -102,15 +108,20 @@ def tail(log: Path, lines: int = 20) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def free_port(preferred: int = 0) -> int:
-    """`preferred` where nobody listens on it, else a port that the system gives; both on 127.0.0.1."""
+def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:
+    """`preferred` where nobody listens on it, else a port that the system gives.
+
+    Raises:
+        ProcessFailed: this machine has no such address.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that closes is free
             with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
+                probe.bind((host, port))
                 return int(probe.getsockname()[1])
-    raise ProcessFailed("No free port on 127.0.0.1.")
+    raise ProcessFailed(f"Cannot listen on {host}: it is no address of this machine.")
 
 
 def lock_folder(folder: Path) -> int:

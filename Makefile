@@ -1,0 +1,64 @@
+# One command each; everything is installed into .venv, the demo keeps its data in .demo.
+#
+#   make demo                    a year of shopping; DEMO=small: a sample, ready in minutes
+#   make demo ARGS="--port 9000" python -m demo --help lists the options
+#   make test ARGS="-k visitor"  pytest's options
+#   PYTHON=python3.12            the Python that .venv is made from
+#   PIP_FLAGS=...                options of pip install, e.g. an index with CPU builds of torch
+
+PYTHON ?= python3
+DEMO ?= full
+ARGS ?=
+PIP_FLAGS ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+# What production sets; nothing connects with it.
+PRODUCTION := DJANGO_SECRET_KEY=$$(head -c 48 /dev/urandom | base64 | tr -d '\n') DJANGO_HTTPS=1 \
+	DJANGO_ALLOWED_HOSTS=shop.example DJANGO_CSRF_TRUSTED_ORIGINS=https://shop.example
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint types check format clean
+
+help:
+	@echo "make demo    run the shop with recommendations (DEMO=small: a sample)"
+	@echo "make test    run the tests on a real Postgres and broker"
+	@echo "make lint    ruff: rules and format"
+	@echo "make types   mypy"
+	@echo "make check   migrations complete, production settings safe"
+	@echo "make format  let ruff fix and format"
+	@echo "make clean   delete the demo's data"
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
+	@echo "Installing requirements.txt into .venv (1.3 GB, a minute or more)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -r requirements.txt
+	@touch $@
+
+demo: $(INSTALLED)
+	@$(BIN)/python -m demo --size $(DEMO) $(ARGS)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not benchmark" $(ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+check: $(INSTALLED)
+	@DJANGO_DEBUG=1 $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+clean:
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo.clean; fi

@@ -1,0 +1,55 @@
+"""The first training, in the worker like every later one: queue it, watch it, say how it ended."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from demo.console import TrainingBar
+from recommender.models import ModelVersion, TrainingRun
+from recommender.runs import request_run
+
+POLL_SECONDS: Final = 0.5
+
+
+def has_live_version() -> bool:
+    return ModelVersion.objects.filter(is_live=True).exists()
+
+
+def first_run() -> TrainingRun:
+    """The run that is queued or running, else a new one."""
+    active = TrainingRun.objects.filter(status__in=TrainingRun.ACTIVE).first()
+    return active or request_run(TrainingRun.Trigger.COMMAND)
+
+
+def follow(run: TrainingRun, check: Callable[[], None]) -> str:
+    """Show the progress until the run has ended; returns a sentence on how it ended.
+
+    Args:
+        check: called at every look; raises when a program of the demo has died.
+    """
+    with TrainingBar() as bar:
+        while run.is_active:
+            check()
+            bar.show(run.stage or str(run.get_status_display()), run.progress, _detail(run))
+            time.sleep(POLL_SECONDS)
+            run.refresh_from_db()
+    return outcome(run)
+
+
+def outcome(run: TrainingRun) -> str:
+    """How a run ended, in one or two lines."""
+    if run.status == run.Status.PUBLISHED:
+        metrics = run.version.verdict.get("metrics", {})
+        scores = [f"{name} {values['ndcg@10']:.3f}" for name, values in metrics.items() if "ndcg@10" in values]
+        return "The first model is live." + (f" NDCG@10 on held-out weeks: {', '.join(scores)}." if scores else "")
+    if run.status == run.Status.REFUSED:
+        reasons = "; ".join(run.version.verdict.get("reasons", [])) or run.error
+        return f"The gate refused the first model: {reasons}. The shop shows what is popular."
+    return f"The first training {run.get_status_display()}: {run.error or 'see its log in admin'}. Retry it from admin."
+
+
+def _detail(run: TrainingRun) -> str:
+    parts = [f"epoch {run.epoch}/{run.epochs}"] if run.epochs else []
+    parts += [] if run.loss is None else [f"loss {run.loss:.3f}"]
+    parts += [] if run.eta_seconds is None else [f"{run.eta_seconds:.0f} s left"]
+    return ", ".join(parts)
