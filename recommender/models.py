@@ -110,8 +110,12 @@ class TrainingRun(models.Model):
     lease_token = models.UUIDField(_("lease token"), null=True, blank=True, editable=False)
     heartbeat_at = models.DateTimeField(_("last heartbeat"), null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    sent_at = models.DateTimeField(_("handed to the broker at"), null=True, blank=True)  # null: not delivered yet
+    worker = models.CharField(_("worker"), max_length=100, blank=True)  # "host, process 123" of the last attempt
     # Progress, written while it runs.
     stage = models.CharField(_("stage"), max_length=32, blank=True)
+    stage_index = models.PositiveSmallIntegerField(_("stage number"), default=0)  # 1-based; 0 before the first
+    stage_count = models.PositiveSmallIntegerField(_("stages"), default=0)
     epoch = models.PositiveIntegerField(_("epoch"), default=0)
     epochs = models.PositiveIntegerField(_("epochs"), default=0)
     loss = models.FloatField(_("loss"), null=True, blank=True)
