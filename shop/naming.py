@@ -108,7 +108,7 @@ def _without_codes(text: str) -> str:
     """Without brackets, "W/" and the source's codes before a colon or hyphen; what stood before them goes last."""
     text = re.sub(r"\((?!HOT|COLD)[^)]*\)|[()*]", " ", text)
     text = re.sub(r"\bW/(O\b)?", lambda found: "WITHOUT " if found[1] else "WITH ", text)
-    text = re.sub(r"(\w{4,}) S\b", r"\1'S", text).replace("-MAGAZINE", " MAGAZINE")
+    text = re.sub(r"(\w{3,}) S\b", r"\1'S", text).replace("-MAGAZINE", " MAGAZINE")
     text = re.sub(r"\b(ALL )?OTHERS?\b", "", text)
     before, colon, after = text.partition(":")
     if colon:

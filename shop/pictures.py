@@ -28,7 +28,12 @@ class Rule(NamedTuple):
 def _rules() -> list[Rule]:
     lines = (Path(__file__).parent / "data" / "picture_rules.txt").read_text(encoding="utf-8").splitlines()
     rows = (line.split(maxsplit=3) for line in lines if line and not line.startswith("#"))
-    return [Rule(re.compile(pattern), motif, int(hue), int(spread)) for motif, hue, spread, pattern in rows]
+    return [Rule(_words(pattern), motif, int(hue), int(spread)) for motif, hue, spread, pattern in rows]
+
+
+def _words(pattern: str) -> re.Pattern[str]:
+    """The pattern with every alternative at the start of a word: NUTS is no part of DONUTS."""
+    return re.compile(re.sub(r"(^|(?<!\\)\|)(?=[A-Z])", r"\1\\b", pattern))
 
 
 @cache
@@ -39,8 +44,9 @@ def motifs() -> frozenset[str]:
 
 def picture_for(department: str, category: str, product_type: str, key: str = "") -> str:
     """The picture of a kind of product; `key` (a brand or maker) varies its hue within the rule's spread."""
-    text = f"{category}|{product_type}|{department}".upper()
-    for rule in _rules():
+    # The type tells more than the category; the last bar keeps the rules for a whole department out of the first pass.
+    texts = (f"{product_type}|{department}|".upper(), f"{category}|{product_type}|{department}".upper())
+    for rule, text in ((rule, text) for text in texts for rule in _rules()):
         if rule.pattern.search(text):
             seed = zlib.crc32(f"{product_type}|{key}".encode()) / 0xFFFFFFFF  # the same on every machine
             hue = rule.hue + (2 * seed - 1) * rule.spread

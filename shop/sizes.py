@@ -41,8 +41,9 @@ def _number(token: str) -> str:
 def _size_phrase(tokens: list[str]) -> str:
     """Fractions stay ("1/2 gal"), a count before a size multiplies ("12 × 12 oz"), other parts get a comma."""
     text = " ".join(tokens)
-    text = re.sub(r"\b([1-7]) / (2|3|4|8|16)\b(?! /)", _fraction, text)
+    text = re.sub(r"\b([1-7]) / (2|3|4|8|16)\b(?! /|\.)", _fraction, text)
     text = re.sub(r"(?<=\d) (?:pk )?/ (?=\d)|(?<=\d) pk (?=\d)|(?<=\d) x (?=\d)", " × ", text)
+    text = re.sub(r"^(\d+) – (?=(\d+)\b)", lambda m: f"{m[1]} × " if int(m[1]) > int(m[2]) else m[0], text)
     return text.replace(" / ", ", ").replace(" – ", "–").replace(" - ", "-").strip(" ,×-–")
 
 
