@@ -20,8 +20,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.apps import apps
-from django.db.models import Model, QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import Field, Model, QuerySet
 from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext as _
 
 from recommender.conf import conf
 from recommender.exceptions import CatalogNotFound
@@ -102,3 +104,25 @@ def get_catalog() -> Catalog:
 def item_model() -> type[Model]:
     """The model class named by RECOMMENDER_ITEM_MODEL."""
     return apps.get_model(conf.ITEM_MODEL)
+
+
+def key_field() -> "Field[Any, Any]":
+    """The field that holds the shop's key: integer, UUID or text; the parent's where the key is a link to it."""
+    field: Field[Any, Any] = item_model()._meta.pk
+    while field.remote_field is not None:
+        field = field.target_field  # type: ignore[attr-defined]
+    return field
+
+
+def item_key(raw: object) -> Any:
+    """The shop's key out of an address, a message or a table, in the key field's own type; it may not exist.
+
+    Raises:
+        ValidationError: no key of the item model looks like that (wrong type, out of range, too long, a NUL byte).
+    """
+    if isinstance(raw, bool | float) or raw in (None, "") or (isinstance(raw, str) and "\0" in raw):
+        raise ValidationError(_("This is no key of an item."), code="invalid")
+    field = key_field()
+    value = field.to_python(raw)
+    field.run_validators(value)
+    return value

@@ -35,3 +35,15 @@ class NotEnoughData(RecommenderError):
 
 class VectorExtensionMissing(RecommenderError):
     """Postgres lacks pgvector: install pgvector 0.8.5 or newer on the server, then `CREATE EXTENSION vector`."""
+
+
+class InvalidVectors(RecommenderError):
+    """The table holds vectors that cannot be compared (NaN, infinite or zero): look at the run's losses, then retrain."""
+
+
+class VersionNotServable(RecommenderError):
+    """This version has no vectors (any more): publish another one, or retrain."""
+
+
+class NothingToRollBack(RecommenderError):
+    """No version that was live before still has its vectors: retrain, or publish a version by hand."""

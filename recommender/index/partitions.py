@@ -1,0 +1,130 @@
+"""One partition a version: filled as a table of its own, attached whole, dropped whole. Nobody reads a half version.
+
+Locks: filling and indexing touch only the new table. ATTACH takes SHARE UPDATE EXCLUSIVE on the parent, so reading
+pages go on; its foreign keys stop writers of the referenced table (new visitors) until the commit, so it comes last.
+DROP needs ACCESS EXCLUSIVE on the parent for a moment, and gives up after DROP_LOCK_MS rather than make pages queue.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from django.db import connection, models
+from django.db.backends.utils import CursorWrapper
+from numpy.typing import NDArray
+from psycopg import sql
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
+from recommender.models import ItemEmbedding, ItemPair, VisitorEmbedding
+
+PARTITIONED: Final[tuple[type[models.Model], ...]] = (ItemEmbedding, VisitorEmbedding, ItemPair)
+DROP_LOCK_MS: Final = 100
+HNSW_MEMORY: Final = "512MB"  # of maintenance_work_mem: 100k items of 192 dimensions build in it without spilling
+HNSW_MAX_DIM: Final = 4_000  # pgvector's limit for halfvec
+
+
+class PackedVector(bytes):
+    """A halfvec in Postgres' binary format."""
+
+
+class _PackedVectorDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: bytes) -> bytes:
+        return obj
+
+
+def pack_vectors(vectors: NDArray[np.float32]) -> list[PackedVector]:
+    """[n, dim] → n halfvecs: int16 dim, int16 zero, dim × float16, all big-endian."""
+    packed = np.zeros((len(vectors), 2 + vectors.shape[1]), dtype=">i2")
+    packed[:, 0] = vectors.shape[1]
+    packed[:, 2:] = vectors.astype(">f2").view(">i2")
+    return [PackedVector(row.tobytes()) for row in packed]
+
+
+def unpack_vector(packed: bytes | memoryview) -> NDArray[np.float32]:
+    """What `halfvec_send(vector)` returned → [dim] float32."""
+    return np.frombuffer(packed, dtype=">f2", offset=4).astype(np.float32)
+
+
+def partition_name(model: type[models.Model], version_id: int) -> str:
+    return f"{model._meta.db_table}_v{version_id}"
+
+
+def create_partition(model: type[models.Model], version_id: int) -> None:
+    """A standalone table with the parent's columns and indexes; its CHECK makes the later ATTACH instant."""
+    statement = sql.SQL(
+        "CREATE TABLE {table} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES,"
+        " CHECK (version_id = {version}))"
+    )
+    _execute(statement, model, version_id)
+
+
+def fill_partition(
+    model: type[models.Model], version_id: int, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Binary COPY; every row starts with the version and goes on with `columns`."""
+    table = sql.Identifier(partition_name(model, version_id))
+    names = sql.SQL(", ").join(map(sql.Identifier, ["version_id", *columns]))
+    with connection.cursor() as cursor:
+        types = _column_types(cursor, table, names)
+        copy_into = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table, names)
+        with cursor.copy(copy_into) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row((version_id, *row))
+
+
+def _column_types(cursor: CursorWrapper, table: sql.Identifier, names: sql.Composed) -> list[int]:
+    """The type oids of the columns; teaches this cursor to send PackedVector as the database's halfvec."""
+    cursor.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(names, table))
+    types = [column.type_code for column in cursor.description]
+    cursor.execute("SELECT 'halfvec'::regtype::oid")
+    halfvec = type("PackedVectorDumper", (_PackedVectorDumper,), {"oid": cursor.fetchone()[0]})
+    cursor.cursor.adapters.register_dumper(PackedVector, halfvec)
+    return types
+
+
+def build_hnsw(version_id: int, dim: int) -> None:
+    """Cosine HNSW over the version's item vectors; `nearest` repeats the cast, else Postgres cannot use the index."""
+    statement = sql.SQL("CREATE INDEX ON {table} USING hnsw ((vector::halfvec({dim})) halfvec_cosine_ops)")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('maintenance_work_mem', %s, true)", [HNSW_MEMORY])
+    _execute(statement, ItemEmbedding, version_id, dim=sql.Literal(dim))
+
+
+def attach_partition(model: type[models.Model], version_id: int) -> None:
+    """Make the filled table part of its parent; seen by others at the commit."""
+    _execute(sql.SQL("ANALYZE {table}"), model, version_id)
+    _execute(sql.SQL("ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES IN ({version})"), model, version_id)
+
+
+def drop_partitions(version_id: int) -> None:
+    """Drop the version's three partitions; no error where one is gone already.
+
+    Raises:
+        OperationalError: a long reader holds a table: nothing was dropped, try later.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{DROP_LOCK_MS}ms"])
+    for model in PARTITIONED:
+        _execute(sql.SQL("DROP TABLE IF EXISTS {table}"), model, version_id)
+
+
+def has_partition(version_id: int) -> bool:
+    """Whether the version's item vectors are there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [partition_name(ItemEmbedding, version_id)])
+        return bool(cursor.fetchone()[0])
+
+
+def _execute(statement: sql.SQL, model: type[models.Model], version_id: int, **parts: sql.Composable) -> None:
+    composed = statement.format(
+        table=sql.Identifier(partition_name(model, version_id)),
+        parent=sql.Identifier(model._meta.db_table),
+        version=sql.Literal(version_id),
+        **parts,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(composed)

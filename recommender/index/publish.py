@@ -1,0 +1,108 @@
+"""Which version is served: flip, roll back, and drop the vectors of old ones."""
+
+import logging
+import time
+from typing import Final
+
+from django.db import OperationalError, transaction
+from django.utils import timezone
+
+from recommender.conf import conf
+from recommender.exceptions import NothingToRollBack, VersionNotServable
+from recommender.index.locks import lock_until_commit
+from recommender.index.partitions import drop_partitions, has_partition
+from recommender.models import ModelVersion
+
+logger = logging.getLogger(__name__)
+
+LIVE_CACHE_SECONDS: Final = 1.0  # a flip is seen by every web process within this time
+
+
+def publish(version: ModelVersion) -> ModelVersion:
+    """Make this version the one served; publishing the live one again changes nothing.
+
+    Raises:
+        VersionNotServable: its vectors were dropped, or it is gone.
+    """
+    with transaction.atomic():
+        lock_until_commit("publish")
+        return _flip(version.pk, new=True)
+
+
+def roll_back() -> ModelVersion:
+    """Serve the version again that was published before the live one; called twice it goes back two.
+
+    Raises:
+        NothingToRollBack: there is none with vectors.
+    """
+    with transaction.atomic():
+        lock_until_commit("publish")
+        once_live = ModelVersion.objects.filter(published_at__isnull=False, has_vectors=True, is_live=False)
+        live = ModelVersion.objects.filter(is_live=True).first()
+        if live is not None:
+            once_live = once_live.filter(published_at__lt=live.published_at)
+        target = once_live.order_by("-published_at").first()
+        if target is None:
+            raise NothingToRollBack(NothingToRollBack.__doc__)
+        return _flip(target.pk, new=False)
+
+
+def _flip(version_id: int, *, new: bool) -> ModelVersion:
+    """Under the publish lock. `new`: it becomes the youngest of those that were live, else it keeps its place."""
+    version = ModelVersion.objects.filter(pk=version_id).first()
+    if version is None or not version.has_vectors or not has_partition(version_id):
+        raise VersionNotServable(VersionNotServable.__doc__)
+    if not version.is_live:
+        ModelVersion.objects.filter(is_live=True).update(is_live=False)
+        version.is_live = True
+        version.published_at = timezone.now() if new else version.published_at
+        version.save(update_fields=["is_live", "published_at"])
+    transaction.on_commit(forget_live_version)
+    return version
+
+
+def prune() -> list[ModelVersion]:
+    """Drop vectors and artifacts of all but the live version and the newest VERSIONS_KEPT; returns those dropped.
+
+    A version whose tables are being read for long stays for the next time.
+    """
+    newest = ModelVersion.objects.filter(has_vectors=True).order_by("-pk").values_list("pk", flat=True)
+    kept = set(newest[: conf.VERSIONS_KEPT])
+    return [version for version_id in newest if version_id not in kept and (version := _drop(version_id))]
+
+
+def _drop(version_id: int) -> ModelVersion | None:
+    """The version without its vectors; None where it is live or its tables are in use."""
+    try:
+        with transaction.atomic():
+            lock_until_commit("publish")  # nobody publishes it meanwhile
+            version = ModelVersion.objects.get(pk=version_id)
+            if version.is_live:
+                return None
+            version.has_vectors = False
+            version.save(update_fields=["has_vectors"])
+            version.artifacts.all().delete()
+            drop_partitions(version_id)
+            return version
+    except OperationalError as error:
+        logger.info("Version %s keeps its vectors until the next pruning: %s", version_id, error)
+        return None
+
+
+_cached: tuple[ModelVersion | None, float] = (None, 0.0)  # the version, and until when it may be served unasked
+
+
+def live_version() -> ModelVersion | None:
+    """The version to serve, at most LIVE_CACHE_SECONDS old; None before the first was published."""
+    global _cached
+    version, until = _cached
+    if time.monotonic() >= until:
+        version = ModelVersion.objects.filter(is_live=True).first()
+        _cached = (version, time.monotonic() + LIVE_CACHE_SECONDS)
+    return version
+
+
+def forget_live_version() -> None:
+    """The next `live_version()` of this process reads the database."""
+    global _cached
+    _cached = (None, 0.0)

@@ -1,0 +1,64 @@
+"""What everybody buys: the rung for visitors without events and for shops without a model."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.core.cache import cache
+from django.db.models import Count
+
+from recommender.conf import conf
+from recommender.index.nearest import available_embeddings, available_items
+from recommender.index.reading import reading
+from recommender.models import Event, ModelVersion
+
+logger = logging.getLogger(__name__)
+
+COUNTED_EVENTS: Final = 10_000  # newest events that decide while no version is live
+REMEMBERED: Final = 200  # item keys in the cache; the longest list and what may sell out within the minute
+
+
+def popular_items(version: ModelVersion | None) -> list[tuple[Any, float]]:
+    """(item key, score), most popular first, up to POPULAR_CACHE_SECONDS old; not checked for availability since.
+
+    Without a live version the newest events are counted, without events the newest items come.
+    """
+    found = _cached(f"recommender:popular:{version.pk}", lambda: _by_version(version)) if version else []
+    return found or _cached("recommender:popular:events", _by_events) or _newest()
+
+
+def _by_version(version: ModelVersion) -> list[tuple[Any, float]]:
+    rows = available_embeddings(version).order_by("-popularity").values_list("item_id", "popularity")
+    return list(rows[:REMEMBERED])
+
+
+def _by_events() -> list[tuple[Any, float]]:
+    newest = Event.objects.order_by("-at").values("pk")[:COUNTED_EVENTS]
+    counted = Event.objects.filter(pk__in=newest, item__in=available_items().values("pk"))
+    counts = counted.values("item_id").annotate(events=Count("pk")).order_by("-events", "item_id")
+    return [(item_id, float(events)) for item_id, events in counts.values_list("item_id", "events")[:REMEMBERED]]
+
+
+def _newest() -> list[tuple[Any, float]]:
+    with reading(conf.BUDGET_MS):
+        return [
+            (item_id, 0.0) for item_id in available_items().order_by("-pk").values_list("pk", flat=True)[:REMEMBERED]
+        ]
+
+
+def _cached(key: str, compute: Callable[[], list[tuple[Any, float]]]) -> list[tuple[Any, float]]:
+    """The cached list, else a computed one; a cache that is down only costs the computing."""
+    try:
+        found = cache.get(key)
+    except Exception:  # backends raise whatever their client raises
+        logger.warning("The cache does not answer; popular items are counted again.", exc_info=True)
+        found = None
+    if found is not None:
+        return list(found)
+    with reading(conf.BUDGET_MS):
+        found = compute()
+    try:
+        cache.set(key, found, conf.POPULAR_CACHE_SECONDS)
+    except Exception:  # as above
+        logger.warning("The cache does not store popular items.", exc_info=True)
+    return found
