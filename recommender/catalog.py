@@ -16,8 +16,9 @@ A shop writes one class in `recommendations.py` of the app that owns the item mo
             return products.filter(is_active=True, stock__gt=0)
 """
 
+import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
@@ -76,6 +77,7 @@ def follow(item: Any, lookup: str) -> Any:
     return item
 
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _registered: list[Catalog] = []
 
 
@@ -120,9 +122,14 @@ def item_key(raw: object) -> Any:
     Raises:
         ValidationError: no key of the item model looks like that (wrong type, out of range, too long, a NUL byte).
     """
-    if isinstance(raw, bool | float) or raw in (None, "") or (isinstance(raw, str) and "\0" in raw):
+    if isinstance(raw, bool | float | list | dict | None) or (isinstance(raw, str) and not _is_storable(raw)):
         raise ValidationError(_("This is no key of an item."), code="invalid")
     field = key_field()
     value = field.to_python(raw)
     field.run_validators(value)
     return value
+
+
+def _is_storable(text: str) -> bool:
+    """Postgres takes neither NUL bytes nor lone surrogates, and no shop has an empty key."""
+    return bool(text) and "\0" not in text and not _SURROGATE.search(text)

@@ -1,9 +1,10 @@
-"""For every test: no address outside this machine."""
+"""For every test: no address outside this machine, and nothing remembered from the test before."""
 
 import socket
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +18,15 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect_here)
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """What a web process keeps in memory belongs to a database that the next test does not have."""
+    from recommender.index.publish import forget_live_version
+
+    cache.clear()
+    forget_live_version()
 
 
 def _is_local(host: str) -> bool:

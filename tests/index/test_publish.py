@@ -1,0 +1,147 @@
+import threading
+
+import pytest
+from django.db import connection, transaction
+
+from recommender.exceptions import NothingToRollBack, VersionNotServable
+from recommender.index.publish import live_version, prune, publish, roll_back
+from recommender.models import ItemEmbedding, ModelVersion
+from tests.worlds import make_products, publish_tiny_version, write_tiny_version
+
+pytestmark = pytest.mark.django_db
+
+
+def live_ids() -> list[int]:
+    return list(ModelVersion.objects.filter(is_live=True).values_list("pk", flat=True))
+
+
+def test_publishing_replaces_the_live_version() -> None:
+    products = make_products(3)
+    publish_tiny_version(products)
+    second = publish_tiny_version(products)
+    assert live_ids() == [second.pk]
+
+
+def test_publishing_twice_changes_nothing() -> None:
+    version = publish_tiny_version(make_products(3))
+    assert publish(version).published_at == version.published_at
+    assert live_ids() == [version.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_flip_is_seen_at_once_in_the_same_process() -> None:
+    products = make_products(3)
+    first = publish_tiny_version(products)
+    assert live_version() == first
+    second = publish_tiny_version(products)
+    assert live_version() == second
+
+
+def test_a_version_without_vectors_is_refused() -> None:
+    version = write_tiny_version(make_products(3))
+    ModelVersion.objects.filter(pk=version.pk).update(has_vectors=False)
+    with pytest.raises(VersionNotServable):
+        publish(version)
+    assert live_ids() == []
+
+
+def test_a_version_whose_table_is_gone_is_refused() -> None:
+    version = write_tiny_version(make_products(3))
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE recommender_itemembedding_v{version.pk}")
+    with pytest.raises(VersionNotServable):
+        publish(version)
+
+
+def test_rolling_back_goes_one_version_back_each_time() -> None:
+    products = make_products(3)
+    first, second, _third = (publish_tiny_version(products) for _ in range(3))
+    write_tiny_version(products)  # was never live
+    assert roll_back() == second
+    assert roll_back() == first
+    with pytest.raises(NothingToRollBack):
+        roll_back()
+    assert live_ids() == [first.pk]
+
+
+def test_rolling_back_skips_what_was_replaced_by_hand() -> None:
+    products = make_products(3)
+    good, _bad = publish_tiny_version(products), publish_tiny_version(products)
+    publish(good)
+    publish_tiny_version(products)
+    assert roll_back() == good
+
+
+def test_pruning_keeps_the_live_and_the_newest_versions(settings) -> None:
+    settings.RECOMMENDER_VERSIONS_KEPT = 2
+    products = make_products(3)
+    live = publish_tiny_version(products)
+    old, kept, newest = (write_tiny_version(products) for _ in range(3))
+    assert prune() == [old]
+    with_vectors = set(ItemEmbedding.objects.values_list("version_id", flat=True))
+    assert with_vectors == {live.pk, kept.pk, newest.pk}
+    old.refresh_from_db()
+    assert not old.has_vectors and not old.artifacts.exists()
+    assert prune() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pruning_leaves_a_version_that_is_being_read(settings) -> None:
+    settings.RECOMMENDER_VERSIONS_KEPT = 0
+    version = write_tiny_version(make_products(3))
+    reads, done = threading.Event(), threading.Event()
+
+    def read_for_long() -> None:
+        with transaction.atomic():
+            list(ItemEmbedding.objects.all())
+            reads.set()
+            done.wait(10)
+        connection.close()
+
+    reader = threading.Thread(target=read_for_long)
+    reader.start()
+    assert reads.wait(10)
+    assert prune() == []
+    done.set()
+    reader.join()
+    version.refresh_from_db()
+    assert version.has_vectors
+    assert prune() == [version]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reading_goes_on_while_a_version_is_written() -> None:
+    products = make_products(3)
+    publish_tiny_version(products)
+    seen: list[int] = []
+
+    def read() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '200ms'")
+        seen.append(ItemEmbedding.objects.count())
+        connection.close()
+
+    with transaction.atomic():
+        write_tiny_version(products)
+        reader = threading.Thread(target=read)
+        reader.start()
+        reader.join(10)
+    assert seen == [3]  # neither blocked nor shown the uncommitted version
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_publishers_leave_one_live_version() -> None:
+    products = make_products(3)
+    versions = [write_tiny_version(products) for _ in range(4)]
+
+    def publish_and_close(version: ModelVersion) -> None:
+        publish(version)
+        connection.close()
+
+    publishers = [threading.Thread(target=publish_and_close, args=[version]) for version in versions]
+    for publisher in publishers:
+        publisher.start()
+    for publisher in publishers:
+        publisher.join(10)
+    assert len(live_ids()) == 1
+    assert ModelVersion.objects.filter(published_at__isnull=False).count() == 4
