@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from django.db import connection, transaction
 
-from recommender.index.nearest import nearest, similar, with_distance, available_embeddings
+from recommender.index.nearest import available_embeddings, nearest, similar, with_distance
 from recommender.index.reading import reading
 from shop.models import Product
 from tests.worlds import DIM, group_vectors, make_products, publish_tiny_version
