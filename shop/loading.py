@@ -14,10 +14,10 @@ from psycopg import sql
 
 from recommender.capture.tables import PURCHASE
 from shop.complete_journey import Source, category_slug
+from shop.demo_accounts import PASSWORD, PREFIX, username
 from shop.departments import AISLES
 from shop.models import Category, DataLoad, Department, Household, Order, OrderLine, Product
 
-PASSWORD: Final = "demo"  # noqa: S105  of every household: the demo's accounts are no secret
 ROWS_PER_CHUNK: Final = 50_000
 WEEK: Final = timedelta(weeks=1)
 
@@ -108,14 +108,10 @@ def load_orders(source: Source, shift: timedelta, progress: Progress) -> None:
     copy_new(OrderLine, lines.rename(columns=names)[columns], progress)
 
 
-def username(number: int) -> str:
-    return f"household-{number}"
-
-
 def users_by_household(source: Source) -> dict[int, int]:
     """Household number → user key."""
     names = {username(number): number for number in source.households.index}
-    rows = get_user_model().objects.filter(username__startswith="household-").values_list("username", "pk")
+    rows = get_user_model().objects.filter(username__startswith=PREFIX).values_list("username", "pk")
     return {names[name]: key for name, key in rows if name in names}
 
 

@@ -134,6 +134,8 @@ class Order(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="orders")
     placed_at = models.DateTimeField(_("placed at"))
     total_cents = models.PositiveIntegerField(_("total in cents"))
+    # Made by the checkout page: sent twice, the order is placed once.
+    checkout_key = models.UUIDField(_("checkout key"), null=True, blank=True, unique=True, editable=False)
 
     class Meta:
         ordering = ["-placed_at", "-pk"]

@@ -1,0 +1,22 @@
+"""Small things that the shop's templates need."""
+
+from django import template
+from django.http import QueryDict
+
+from shop.money import price as money_price
+
+register = template.Library()
+
+
+@register.filter
+def price(cents: int) -> str:
+    """`{{ product.price_cents|price }}` → "$2.69"."""
+    return money_price(cents)
+
+
+@register.simple_tag(takes_context=True)
+def page_query(context: template.Context, page: int | str) -> str:
+    """The current query string with another page number."""
+    query: QueryDict = context["request"].GET.copy()
+    query["page"] = str(page)
+    return f"?{query.urlencode()}"

@@ -1,5 +1,0 @@
-"""Pages of the shop."""
-
-from django.urls import URLPattern
-
-urlpatterns: list[URLPattern] = []
