@@ -1,0 +1,217 @@
+"""The bulk path: a history of any size and age → Event rows, by binary COPY.
+
+Made for imports: a shop's past orders, another system's log. Loading the same rows again stores nothing twice, so a
+load that was cut off is continued by starting it again. Events of today come through `record.py`.
+"""
+
+import hashlib
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from numpy.typing import NDArray
+from psycopg import sql
+
+from recommender.capture import binary_copy
+from recommender.capture.tables import KINDS
+from recommender.catalog import item_key, item_model, key_field
+from recommender.models import Event, Visitor
+
+ROWS_PER_CHUNK: Final = 100_000  # a transaction each
+MAX_QUANTITY: Final = 2**31 - 1  # what the column holds
+MAX_SECONDS: Final = 2**33  # the year 2242; a number above is in milliseconds by mistake
+UNKNOWN_VALUE: Final = -(2**63)  # stands for null: rows of a binary COPY of fixed width have none
+
+Progress = Callable[[int], None]  # rows done since the last call
+
+STAGED: Final = {
+    "id": binary_copy.UUID,
+    "visitor": binary_copy.INT8,
+    "item": binary_copy.INT4,
+    "kind": binary_copy.INT2,
+    "at": binary_copy.INT8,
+    "quantity": binary_copy.INT4,
+    "value_cents": binary_copy.INT8,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EventColumns:
+    """Events to load, one row each, in any order.
+
+    Attributes:
+        id: [events] 16-byte UUIDs (`V16`) as `event_ids` makes them.
+        visitor: [events] `Visitor.pk`, as `account_visitors` gives them.
+        item: [events] the shop's keys, in any form that `catalog.item_key` takes.
+        kind: [events] one of `tables.KINDS`.
+        at: [events] seconds since 1970 UTC.
+        quantity: [events] pieces, 1 or more; None: one each.
+        value_cents: [events] money of the whole row, NaN where unknown; None: unknown.
+    """
+
+    id: NDArray[np.void]
+    visitor: NDArray[Any]
+    item: NDArray[Any] | Sequence[Hashable]
+    kind: NDArray[Any]
+    at: NDArray[Any]
+    quantity: NDArray[Any] | None = None
+    value_cents: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """received = stored + duplicates + refused; refused are rows whose item or visitor does not exist (any more)."""
+
+    received: int
+    stored: int
+    duplicates: int
+    refused: int
+
+
+def account_visitors(users: Iterable[Any]) -> dict[Any, int]:
+    """Keys of existing accounts → keys of their visitors, made where there are none yet."""
+    keys = sorted(users)
+    Visitor.objects.bulk_create([Visitor(user_id=key) for key in keys], ignore_conflicts=True)
+    return dict(Visitor.objects.filter(user_id__in=keys).values_list("user_id", "pk"))
+
+
+def event_ids(at_seconds: NDArray[Any] | Sequence[int], keys: Sequence[str]) -> NDArray[np.void]:
+    """UUIDv7 from time and key: the same event gets the same id in every load.
+
+    Args:
+        at_seconds: [events] seconds since 1970 UTC; the ids sort by it.
+        keys: [events] what names the event in its source for ever, such as "order-17-line-3".
+    Returns:
+        [events] 16-byte UUIDs, dtype `V16`.
+    """
+    digests = b"".join(hashlib.blake2b(key.encode(), digest_size=16).digest() for key in keys)
+    ids = np.frombuffer(digests, dtype=np.uint8).reshape(len(keys), 16).copy()
+    milliseconds = np.asarray(at_seconds, dtype=np.int64) * 1_000
+    ids[:, :6] = milliseconds.astype(">i8").view(np.uint8).reshape(-1, 8)[:, 2:]  # 48 bits of time
+    ids[:, 6] = ids[:, 6] & 0x0F | 0x70  # version 7
+    ids[:, 8] = ids[:, 8] & 0x3F | 0x80  # variant
+    return ids.view(binary_copy.UUID).reshape(-1)
+
+
+def load_events(columns: EventColumns, progress: Progress | None = None) -> LoadResult:
+    """Store what is not stored yet, chunk by chunk, each in a transaction of its own.
+
+    Raises:
+        ValueError: a column is too short, or holds a value that no event can have; nothing was stored.
+    """
+    _check(columns)
+    staged = _staged(columns)
+    items = columns.item.tolist() if isinstance(columns.item, np.ndarray) else list(columns.item)
+    stored = refused = 0
+    for start in range(0, len(columns), ROWS_PER_CHUNK):
+        rows = slice(start, start + ROWS_PER_CHUNK)
+        chunk = {name: values[rows] for name, values in staged.items()}
+        counts = _load_chunk(chunk, items[rows])
+        stored += counts[0]
+        refused += counts[1]
+        if progress:
+            progress(len(chunk["id"]))
+    return LoadResult(len(columns), stored, len(columns) - stored - refused, refused)
+
+
+def _check(columns: EventColumns) -> None:
+    limits = {"kind": (min(KINDS), max(KINDS)), "at": (0, MAX_SECONDS), "quantity": (1, MAX_QUANTITY)}
+    for name in ("visitor", "item", "kind", "at", "quantity", "value_cents"):
+        values = getattr(columns, name)
+        if values is not None and len(values) != len(columns):
+            raise ValueError(f"Column {name!r} has {len(values)} rows, the ids are {len(columns)}.")
+        if values is None or name not in limits:
+            continue
+        low, high = limits[name]
+        numbers = np.asarray(values)
+        wrong = np.flatnonzero(~((numbers >= low) & (numbers <= high)))  # NaN is wrong too
+        if len(wrong):
+            raise ValueError(f"Row {wrong[0]}: {name} is {numbers[wrong[0]]}, must be {low} to {high}.")
+
+
+def _staged(columns: EventColumns) -> dict[str, NDArray[Any]]:
+    """The columns as Postgres takes them, without the item."""
+    seconds = np.asarray(columns.at, dtype=np.int64) - binary_copy.POSTGRES_EPOCH_SECONDS
+    quantity = columns.quantity if columns.quantity is not None else np.ones(len(columns), dtype=np.int32)
+    return {
+        "id": np.asarray(columns.id),
+        "visitor": np.asarray(columns.visitor),
+        "kind": np.asarray(columns.kind),
+        "at": seconds * binary_copy.MICROSECONDS,
+        "quantity": np.asarray(quantity),
+        "value_cents": _cents(columns),
+    }
+
+
+def _cents(columns: EventColumns) -> NDArray[np.int64]:
+    if columns.value_cents is None:
+        return np.full(len(columns), UNKNOWN_VALUE)
+    values = np.asarray(columns.value_cents)
+    if values.dtype.kind in "iu":
+        return values.astype(np.int64)
+    known = np.isfinite(values.astype(np.float64))
+    return np.where(known, np.where(known, values, 0).astype(np.int64), UNKNOWN_VALUE)
+
+
+def _load_chunk(chunk: dict[str, NDArray[Any]], items: list[Hashable]) -> tuple[int, int]:
+    """COPY into a temporary table and insert from there; (stored, refused) rows."""
+    places: dict[Hashable, int] = {}
+    chunk["item"] = np.fromiter((places.setdefault(key, len(places)) for key in items), np.int32, len(items))
+    with transaction.atomic(), connection.cursor() as cursor:
+        _stage_items(cursor, list(places))
+        cursor.execute(
+            "CREATE TEMPORARY TABLE load_event (id uuid, visitor bigint, item integer, kind smallint,"
+            " at timestamptz, quantity integer, value_cents bigint) ON COMMIT DROP"
+        )
+        names = sql.SQL(", ").join(map(sql.Identifier, STAGED))
+        with cursor.copy(sql.SQL("COPY load_event ({}) FROM STDIN (FORMAT binary)").format(names)) as copy:
+            copy.write(binary_copy.pack(STAGED, chunk))
+        cursor.execute(
+            f"SELECT count(*) FROM load_event WHERE item NOT IN (SELECT place FROM load_item)"  # noqa: S608  own names
+            f" OR visitor NOT IN (SELECT id FROM {Visitor._meta.db_table})"
+        )
+        refused: int = cursor.fetchone()[0]
+        cursor.execute(_insert())
+        stored: int = cursor.rowcount
+        cursor.execute("DROP TABLE load_event, load_item")  # the caller's transaction may go on to the next chunk
+    return stored, refused
+
+
+def _stage_items(cursor: Any, raw_keys: list[Hashable]) -> None:
+    """Temporary table load_item: place in `raw_keys` → the shop's key, for those that exist."""
+    field = key_field()
+    known = [(place, key) for place, raw in enumerate(raw_keys) if (key := _key_or_none(raw)) is not None]
+    model = item_model()
+    existing = set(model._base_manager.filter(pk__in=[key for _, key in known]).values_list("pk", flat=True))
+    column_type = field.rel_db_type(connection)
+    cursor.execute(f"CREATE TEMPORARY TABLE load_item (place integer PRIMARY KEY, key {column_type}) ON COMMIT DROP")
+    rows = [(place, field.get_db_prep_value(key, connection)) for place, key in known if key in existing]
+    cursor.execute(
+        f"INSERT INTO load_item SELECT * FROM unnest(%s::integer[], %s::{column_type}[])",  # noqa: S608  own names
+        [[place for place, _ in rows], [key for _, key in rows]],
+    )
+
+
+def _key_or_none(raw: Hashable) -> Any:
+    try:
+        return item_key(raw)
+    except ValidationError:
+        return None
+
+
+def _insert() -> str:
+    # Sorted by id: two loads that insert the same ids in different orders would deadlock.
+    return (
+        f"INSERT INTO {Event._meta.db_table}"  # noqa: S608  names of our own
+        " (id, visitor_id, item_id, kind, at, quantity, value_cents, source)"
+        " SELECT load_event.id, visitor.id, load_item.key, kind, at, quantity,"
+        f" NULLIF(value_cents, {UNKNOWN_VALUE}), {Event.Source.BULK.value}"
+        f" FROM load_event JOIN load_item ON place = item JOIN {Visitor._meta.db_table} AS visitor"
+        " ON visitor.id = load_event.visitor ORDER BY load_event.id ON CONFLICT DO NOTHING"
+    )

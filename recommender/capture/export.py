@@ -1,0 +1,131 @@
+"""Event rows and the catalogue → plain columns for the stages that know no Django."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+from django.db import connection, transaction
+from numpy.typing import NDArray
+from psycopg import sql
+
+from recommender.capture import binary_copy
+from recommender.capture.tables import EventLog, ItemId, ItemTable
+from recommender.catalog import Catalog, get_catalog, item_model, key_field
+from recommender.models import Event
+
+COPIED: Final = {
+    "id": binary_copy.UUID,
+    "visitor": binary_copy.INT8,
+    "place": binary_copy.INT4,
+    "kind": binary_copy.INT2,
+    "at": binary_copy.INT8,
+    "quantity": binary_copy.REAL,
+}
+ROWS_PER_FETCH: Final = 5_000
+
+
+def export_events(until: datetime | None = None) -> EventLog:
+    """All events before `until` (None: all) whose item still exists, by time and then by id.
+
+    The order is the same on every call, so that a training can be repeated. Keys travel as places in a list of the
+    items, which keeps the rows at a fixed width whatever the shop's key type.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        keys = _stage_items(cursor)
+        with cursor.copy(_query(until)) as copy:
+            rows = binary_copy.unpack(COPIED, b"".join(copy))
+        cursor.execute("DROP TABLE export_item")
+    ids = rows["id"].copy().view(">u8").reshape(-1, 2)
+    order = np.lexsort((ids[:, 1], ids[:, 0], rows["at"]))
+    rows = rows[order]
+    return EventLog(
+        visitor=rows["visitor"].astype(np.int64),
+        item=keys[rows["place"]],
+        kind=rows["kind"].astype(np.int8),
+        at=rows["at"].astype(np.int64) // binary_copy.MICROSECONDS + binary_copy.POSTGRES_EPOCH_SECONDS,
+        quantity=rows["quantity"].astype(np.float32),
+    )
+
+
+def export_items() -> ItemTable:
+    """The whole catalogue, available or not: what is sold out today is still what people bought together.
+
+    Raises:
+        CatalogNotFound: the shop has no `recommendations.py`.
+    """
+    catalog = get_catalog()
+    names = [catalog.title, *catalog.text, *catalog.attributes, *([catalog.price_cents] if catalog.price_cents else [])]
+    items = _values(names)
+    keys = key_array(list(items))
+    rows = list(items.values())
+    order = np.argsort(keys, kind="stable")
+    columns = [[rows[place][number] for place in order] for number in range(len(names))]
+    return _table(catalog, keys[order], columns)
+
+
+def key_array(keys: Sequence[ItemId]) -> NDArray[np.generic]:
+    """[items] int64 where all keys are integers (or there are none), else str."""
+    return np.array(keys, dtype=np.int64 if all(isinstance(key, int) for key in keys) else np.str_)
+
+
+def item_id(key: Any) -> ItemId:
+    """The shop's key as it travels outside Django: integers as they are, everything else as text."""
+    return key if isinstance(key, int) else str(key)
+
+
+def _stage_items(cursor: Any) -> NDArray[np.generic]:
+    """Temporary table export_item: key → place; the keys in order of their places."""
+    meta: Any = item_model()._meta
+    cursor.execute(
+        sql.SQL(
+            "CREATE TEMPORARY TABLE export_item ON COMMIT DROP AS"
+            " SELECT {key} AS key, (row_number() OVER () - 1)::integer AS place FROM {table}"
+        ).format(key=sql.Identifier(meta.pk.column), table=sql.Identifier(meta.db_table))
+    )
+    cursor.execute("ANALYZE export_item")
+    cursor.execute("SELECT key FROM export_item ORDER BY place")
+    to_python = key_field().to_python
+    return key_array([item_id(to_python(key)) for (key,) in cursor.fetchall()])
+
+
+def _query(until: datetime | None) -> sql.Composed:
+    condition = sql.SQL("") if until is None else sql.SQL("WHERE at < {}").format(sql.Literal(until))
+    return sql.SQL(
+        "COPY (SELECT id, visitor_id, place, kind, at, quantity::real FROM {} JOIN export_item ON key = item_id {})"
+        " TO STDOUT (FORMAT binary)"
+    ).format(sql.Identifier(Event._meta.db_table), condition)
+
+
+def _values(names: Sequence[str]) -> dict[ItemId, list[Any]]:
+    """Key → the values of `names`. A lookup over several rows (tags) gives its different values joined by a comma."""
+    items: dict[ItemId, list[Any]] = {}
+    rows = item_model()._base_manager.order_by("pk").values_list("pk", *names)
+    for key, *values in rows.iterator(chunk_size=ROWS_PER_FETCH):
+        known = items.setdefault(item_id(key), values)
+        if known is not values:
+            known[:] = [_joined(old, new) for old, new in zip(known, values, strict=True)]
+    return items
+
+
+def _joined(old: Any, new: Any) -> Any:
+    return old if new is None or str(new) in str(old).split(", ") else f"{old}, {new}"
+
+
+def _table(catalog: Catalog, keys: NDArray[np.generic], columns: list[list[Any]]) -> ItemTable:
+    texts = columns[1 : 1 + len(catalog.text)]
+    attributes = columns[1 + len(catalog.text) : 1 + len(catalog.text) + len(catalog.attributes)]
+    prices = [np.nan if cents is None else cents for cents in columns[-1]] if catalog.price_cents else None
+    return ItemTable(
+        item=keys,
+        title=_as_text(columns[0]),
+        text=["\n".join(filter(None, parts)) for parts in zip(*map(_as_text, texts), strict=True)]
+        if texts
+        else [""] * len(keys),
+        attributes=dict(zip(catalog.attributes, map(_as_text, attributes), strict=True)),
+        price_cents=None if prices is None else np.array(prices, dtype=np.float32),
+    )
+
+
+def _as_text(values: Sequence[Any]) -> list[str]:
+    return ["" if value is None else str(value) for value in values]
