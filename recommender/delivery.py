@@ -1,0 +1,46 @@
+"""Hands a run's id to the broker, quickly or not at all: a page waits for it, and the sweeper tries again."""
+
+import logging
+from typing import Any, Final
+
+from celery import current_app
+from django.db.models.functions import Now
+
+from recommender.conf import conf
+from recommender.models import TrainingRun
+
+logger = logging.getLogger(__name__)
+
+TRAIN_TASK: Final = "recommender.train"
+BROKER_SECONDS: Final = 2.0  # a broker that takes longer counts as unreachable
+
+
+def deliver(run_id: int) -> bool:
+    """Send `recommender.train(run_id)`; False where the broker did not take it, and the run stays queued."""
+    try:
+        _send(run_id)
+    except Exception as error:  # whatever ails the broker: the row is the truth, and `sweep` sends it again
+        logger.warning("The broker did not take training run %s, it stays queued: %r", run_id, error)
+        return False
+    TrainingRun.objects.filter(pk=run_id, status=TrainingRun.Status.QUEUED).update(sent_at=Now())
+    return True
+
+
+def _send(run_id: int) -> None:
+    task: dict[str, Any] = {"name": TRAIN_TASK, "args": (run_id,), "queue": conf.TRAINING_QUEUE, "retry": False}
+    if current_app.conf.task_always_eager:
+        current_app.tasks[TRAIN_TASK].apply(task["args"], throw=True)
+        return
+    with current_app.connection_for_write(connect_timeout=BROKER_SECONDS, transport_options=_impatient()) as connection:
+        current_app.send_task(connection=connection, ignore_result=True, **task)
+
+
+def _impatient() -> dict[str, Any]:
+    """Transport options that bound connecting and sending; Celery's own would try for minutes."""
+    options: dict[str, Any] = {"max_retries": 0}
+    url = str(current_app.conf.broker_write_url or "")
+    if url.startswith(("redis", "sentinel")):
+        options |= {"socket_connect_timeout": BROKER_SECONDS, "socket_timeout": BROKER_SECONDS}
+    elif url.startswith(("amqp", "pyamqp")):
+        options |= {"read_timeout": BROKER_SECONDS, "write_timeout": BROKER_SECONDS}
+    return options

@@ -1,0 +1,106 @@
+"""`manage.py recommender_train`: one training in this process, with or without a broker and a worker."""
+
+from argparse import ArgumentParser
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand, CommandError
+
+from recommender import runs
+from recommender.encoders.progress import Progress
+from recommender.exceptions import LeaseLost, RunAlreadyActive
+from recommender.leases import Lease, claim
+from recommender.models import ModelVersion, TrainingRun
+from recommender.training_process import Keeper, carry_out
+
+BAR_WIDTH: Final = 30
+REFUSED_STATUS: Final = 3
+INTERRUPTED_STATUS: Final = 130  # as a shell reports Ctrl-C
+Status = TrainingRun.Status
+
+
+class Command(BaseCommand):
+    help = (
+        "Train a model version on all events and publish it if it beats the baselines. Runs here and now; needs no "
+        "broker and no worker. Exit status: 0 published, 3 refused by the gate or too little data, 1 failed."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--seed", type=int, default=0, help="of every random choice; the same seed, the same model")
+        parser.add_argument("--run", type=int, metavar="ID", help="train this queued run here, instead of a new one")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        lease = self._claim(options["run"], options["seed"])
+        bar = _Bar(self)
+        try:
+            carry_out(lease, Keeper(lease, give_up=_nothing), bar.show)
+        except LeaseLost as error:
+            run = TrainingRun.objects.get(pk=lease.run_id)
+            raise CommandError(f"{run} stopped: {run.get_status_display()}. {run.error}") from error
+        except KeyboardInterrupt:
+            lease.cancel("Interrupted on the command line.")
+            raise CommandError("Interrupted: the run is cancelled.", returncode=INTERRUPTED_STATUS) from None
+        finally:
+            bar.close()
+        self._tell(TrainingRun.objects.get(pk=lease.run_id))
+
+    def _claim(self, run_id: int | None, seed: int) -> Lease:
+        runs.settle_lapsed()  # a run whose process was killed must not stand in the way
+        try:
+            if run_id is None:
+                run_id = runs.request_run(TrainingRun.Trigger.COMMAND, seed=seed, to_broker=False).pk
+            return claim(run_id)
+        except LeaseLost as error:
+            raise CommandError(str(error)) from error
+        except RunAlreadyActive as error:
+            queued = TrainingRun.objects.filter(status=Status.QUEUED).first()
+            hint = f" To train it here: manage.py recommender_train --run {queued.pk}" if queued else ""
+            raise CommandError(f"{error}{hint}") from error
+
+    def _tell(self, run: TrainingRun) -> None:
+        if run.status == Status.PUBLISHED:
+            version = ModelVersion.objects.get(run=run)
+            self.stdout.write(self.style.SUCCESS(f"{version} is live: {version.item_count} items."))
+            for name, metrics in version.verdict.get("metrics", {}).items():
+                scores = "  ".join(f"{metric} {value:.4f}" for metric, value in metrics.items())
+                self.stdout.write(f"  {name:<12} {scores}")
+            return
+        status = REFUSED_STATUS if run.status == Status.REFUSED else 1
+        raise CommandError(f"{run}: {run.get_status_display()}. {run.error}", returncode=status)
+
+
+class _Bar:
+    """Progress on one line of a terminal; elsewhere a line a stage."""
+
+    def __init__(self, command: BaseCommand) -> None:
+        self._out = command.stdout
+        self._is_terminal = command.stdout.isatty()
+        self._stage = ""
+
+    def show(self, progress: Progress) -> None:
+        if self._is_terminal:
+            done = round(progress.fraction * BAR_WIDTH)
+            bar = "█" * done + "·" * (BAR_WIDTH - done)
+            self._out.write(f"\r\x1b[2K{bar} {progress.fraction:4.0%} {_describe(progress)}", ending="")
+            self._out.flush()
+        elif progress.stage != self._stage:
+            self._out.write(f"{progress.fraction:4.0%} {_describe(progress)}")
+        self._stage = progress.stage
+
+    def close(self) -> None:
+        if self._is_terminal and self._stage:
+            self._out.write("")
+
+
+def _describe(progress: Progress) -> str:
+    words = [f"{progress.stage} ({progress.stage_index}/{progress.stage_count})"]
+    if progress.epochs > 1:
+        words.append(f"epoch {progress.epoch}/{progress.epochs}")
+    if progress.loss is not None:
+        words.append(f"loss {progress.loss:.4f}")
+    if progress.eta_seconds is not None:
+        words.append(f"{progress.eta_seconds:.0f} s left")
+    return ", ".join(words)
+
+
+def _nothing() -> None:
+    """The lease is lost: the next report of the training raises LeaseLost in the main thread."""

@@ -1,0 +1,115 @@
+"""The life of a training run: requested → queued → running → published, refused, failed or cancelled.
+
+`TrainingRun` is the truth; the broker only carries its id, and `sweep` repairs what broker and workers lose.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from django.db import IntegrityError, transaction
+from django.db.models import DurationField, Q, Value
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from recommender.conf import conf
+from recommender.delivery import deliver
+from recommender.exceptions import RunAlreadyActive
+from recommender.leases import lapsed, settle, status_by_version
+from recommender.models import Event, TrainingRun
+
+logger = logging.getLogger(__name__)
+
+Status = TrainingRun.Status
+ONE_ACTIVE_RUN: Final = "recommender_one_active_run"  # the constraint
+
+
+def request_run(trigger: str, user: Any = None, seed: int = 0, *, to_broker: bool = True) -> TrainingRun:
+    """Create a queued run and hand its id to the broker once the transaction is committed.
+
+    Args:
+        trigger: one of `TrainingRun.Trigger`.
+        user: who asked for it, None for nobody.
+        to_broker: False when the caller trains it itself.
+    Raises:
+        RunAlreadyActive: another run is queued or running.
+    """
+    try:
+        with transaction.atomic():
+            run = TrainingRun.objects.create(trigger=trigger, started_by=user, seed=seed)
+    except IntegrityError as error:
+        if ONE_ACTIVE_RUN not in str(error):
+            raise
+        raise RunAlreadyActive(RunAlreadyActive.__doc__) from error
+    if to_broker:
+        transaction.on_commit(partial(deliver, run.pk))
+    return run
+
+
+def retry(run: TrainingRun, user: Any = None) -> TrainingRun:
+    """A new run with the same seed; the old one stays as it ended.
+
+    Raises:
+        RunAlreadyActive: another run is queued or running.
+    """
+    return request_run(TrainingRun.Trigger.ADMIN, user, run.seed)
+
+
+@transaction.atomic
+def cancel(run: TrainingRun, user: Any = None) -> bool:
+    """Stop a queued or running run; its process notices at its next heartbeat. False where it has ended already."""
+    current = TrainingRun.objects.select_for_update().filter(pk=run.pk, status__in=TrainingRun.ACTIVE).first()
+    if current is None or status_by_version(current.pk):  # its version is out: it only has to say so
+        return False
+    current.status = Status.CANCELLED
+    current.lease_token = None
+    current.eta_seconds = None
+    current.error = _("Cancelled by %(user)s.") % {"user": user} if user else _("Cancelled.")
+    current.save(update_fields=["status", "lease_token", "eta_seconds", "error"])
+    TrainingRun.objects.filter(pk=current.pk).update(finished_at=Now())
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What `sweep` repaired, in runs."""
+
+    settled: int = 0  # were running without a heartbeat: queued again, or failed
+    delivered: int = 0  # were queued without the broker knowing
+
+
+def sweep() -> Swept:
+    """Find runs that nobody works on and runs that the broker lost. Safe to call at any time, any number of times."""
+    return Swept(settle_lapsed(), deliver_waiting())
+
+
+def settle_lapsed() -> int:
+    """Queue runs again whose worker has gone silent, or fail them after MAX_ATTEMPTS; returns how many."""
+    what = _("The worker stopped answering")
+    settled = [run for run in TrainingRun.objects.filter(lapsed()) if settle(run, lapsed(), what)]
+    for run in settled:
+        logger.warning("Training run %s had no heartbeat for %s s: given up", run.pk, conf.LEASE_SECONDS)
+    return len(settled)
+
+
+def deliver_waiting() -> int:
+    """Send queued runs to the broker that it never got, or got long ago and may have lost; returns how many it took."""
+    long_ago = Now() - Value(timedelta(seconds=conf.LEASE_SECONDS), output_field=DurationField())
+    waiting = TrainingRun.objects.filter(Q(sent_at=None) | Q(sent_at__lt=long_ago), status=Status.QUEUED)
+    # A second message for a run that still waits in the queue does no harm: the first to claim it has it.
+    return sum(deliver(run_id) for run_id in waiting.values_list("pk", flat=True))
+
+
+def request_run_if_due() -> TrainingRun | None:
+    """The scheduled training: when the newest run is TRAINING_INTERVAL_HOURS old, and there is something to learn."""
+    interval = timedelta(hours=conf.TRAINING_INTERVAL_HOURS or 0)
+    since = Now() - Value(interval, output_field=DurationField())
+    recent = TrainingRun.objects.filter(Q(created_at__gt=since) | Q(status__in=TrainingRun.ACTIVE))
+    if not interval or recent.exists() or not Event.objects.all()[conf.MIN_EVENTS - 1 : conf.MIN_EVENTS].exists():
+        return None
+    try:
+        return request_run(TrainingRun.Trigger.SCHEDULE)
+    except RunAlreadyActive:  # somebody was faster: there is a run, which is all we want
+        return None
