@@ -48,12 +48,12 @@ def read(households: int | None = None) -> Source:
     catalogue = _catalogue(frames["products"])
     lines = _lines(frames["transactions"], catalogue["id"])
     people = _households(lines, frames["demographics"])
-    products = _with_prices(catalogue, lines)
+    products = _with_names(_with_prices(catalogue, lines))  # before the sample: a product has one name in any load
     if households is not None:
         people = _sample(people, households)
         lines = lines[lines["household"].isin(people.index)]
         products = products[products["id"].isin(lines["product"])]
-    return Source(_with_names(products), lines.reset_index(drop=True), people)
+    return Source(products.reset_index(drop=True), lines.reset_index(drop=True), people)
 
 
 def _catalogue(products: pd.DataFrame) -> pd.DataFrame:
@@ -71,7 +71,9 @@ def _catalogue(products: pd.DataFrame) -> pd.DataFrame:
     table["size"] = table["package_size"].map(sizes).mask(_is_case_size(table), "")
     table["brand"] = np.where(table["brand"] == "Private", OWN_BRAND, NATIONAL_BRAND)
     table["manufacturer"] = table["manufacturer_id"].astype(str)
-    table["picture"] = _pictures(table)
+    names = ("department", "product_category", "product_type", "product_id")
+    rows = zip(*(table[name].astype(str) for name in names), strict=True)
+    table["picture"] = [picture_for(*row) for row in rows]
     return table.rename(columns={"product_id": "id"}).sort_values("id", ignore_index=True)
 
 
@@ -82,14 +84,6 @@ def _is_case_size(table: pd.DataFrame) -> pd.Series:
         (number >= 18) & table["package_size"].str.contains("CT")
     )
     return is_case & (table["department"] == "PRODUCE")
-
-
-def _pictures(table: pd.DataFrame) -> list[str]:
-    rows = zip(
-        table["department"], table["product_category"], table["product_type"], table["manufacturer"], strict=True
-    )
-    known: dict[tuple[str, ...], str] = {}
-    return [known.get(row) or known.setdefault(row, picture_for(*row)) for row in rows]
 
 
 def _lines(transactions: pd.DataFrame, product_ids: pd.Series) -> pd.DataFrame:

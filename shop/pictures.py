@@ -42,16 +42,22 @@ def motifs() -> frozenset[str]:
     return frozenset(path.stem for path in DRAWINGS.glob("*.svg") if not path.stem.startswith("_"))
 
 
-def picture_for(department: str, category: str, product_type: str, key: str = "") -> str:
-    """The picture of a kind of product; `key` (a brand or maker) varies its hue within the rule's spread."""
+@cache
+def rule_for(department: str, category: str, product_type: str) -> Rule | None:
+    """The first rule that knows this kind of product."""
     # The type tells more than the category; the last bar keeps the rules for a whole department out of the first pass.
     texts = (f"{product_type}|{department}|".upper(), f"{category}|{product_type}|{department}".upper())
-    for rule, text in ((rule, text) for text in texts for rule in _rules()):
-        if rule.pattern.search(text):
-            seed = zlib.crc32(f"{product_type}|{key}".encode()) / 0xFFFFFFFF  # the same on every machine
-            hue = rule.hue + (2 * seed - 1) * rule.spread
-            return f"{rule.motif}-{round(hue / HUE_STEP) * HUE_STEP % 360}"
-    return FALLBACK
+    return next((rule for text in texts for rule in _rules() if rule.pattern.search(text)), None)
+
+
+def picture_for(department: str, category: str, product_type: str, key: str = "") -> str:
+    """The picture of a kind of product; `key` (of the product) varies its hue within the rule's spread."""
+    rule = rule_for(department, category, product_type)
+    if rule is None:
+        return FALLBACK
+    seed = zlib.crc32(f"{product_type}|{key}".encode()) / 0xFFFFFFFF  # the same on every machine
+    hue = rule.hue + (2 * seed - 1) * rule.spread
+    return f"{rule.motif}-{round(hue / HUE_STEP) * HUE_STEP % 360}"
 
 
 def render(picture: str) -> str:
