@@ -26,7 +26,9 @@ WORKER_START_SECONDS = 60
 
 
 def _start_postgres() -> None:
-    server = EmbeddedPostgres(Path(tempfile.mkdtemp(prefix="recommender-tests-")), durable=False)
+    folder = Path(tempfile.mkdtemp(prefix="recommender-tests-"))
+    folder.chmod(0o711)  # as root the server runs as another account
+    server = EmbeddedPostgres(folder, durable=False)
     atexit.register(server.destroy)
     os.environ["DATABASE_URL"] = server.start()
 
