@@ -1,6 +1,16 @@
 """URLs of the plugin: `path("recommender/", include("recommender.urls"))`."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from recommender.capture.views import events
+from recommender.serving.schema import SchemaView
+from recommender.serving.views import RecommendationsView, SimilarItemsView
 
 app_name = "recommender"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("events/", events, name="events"),
+    path("recommendations/", RecommendationsView.as_view(), name="recommendations"),
+    # `path`: a text key may hold slashes.
+    path("items/<path:key>/similar/", SimilarItemsView.as_view(), name="similar_items"),
+    path("schema/", SchemaView.as_view(), name="schema"),
+]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from recommender.capture.tables import PURCHASE
+from recommender.dataset.ranking_features import FEATURES
 from recommender.encoders.tables import EmbeddingTable, Part
 from recommender.index.publish import publish
 from recommender.index.writer import write_version
@@ -68,6 +69,19 @@ def mean_encoder(max_length: int = 64) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def linear_ranker(**weights: float) -> dict[str, object]:
+    """`ModelVersion.ranker` that weighs the named features, without the network's hidden layer."""
+    features = len(FEATURES)
+    return {
+        "mean": [0.0] * features,
+        "scale": [1.0] * features,
+        "linear": [weights.get(name, 0.0) for name in FEATURES],
+        "hidden": [[0.0]] * features,
+        "bias": [0.0],
+        "out": [0.0],
+    }
+
+
 def tiny_table(products: Sequence[Any], visitors: Sequence[Visitor] = (), *, groups: int = 2) -> EmbeddingTable:
     """Products (or their keys) in `groups` groups of similar ones: product i is in group `i % groups`.
 
@@ -90,7 +104,7 @@ def tiny_table(products: Sequence[Any], visitors: Sequence[Visitor] = (), *, gro
         pair_score=np.linspace(1, 0.5, pairs, dtype=np.float32),
         pair_support=np.full(pairs, 7, dtype=np.int32),
         artifacts={"visitor_encoder.onnx": mean_encoder()},
-        ranker={"weights": {"similarity": 1.0, "own_long": 0.01}},
+        ranker=linear_ranker(similarity=1.0, own_long=0.01),
     )
 
 

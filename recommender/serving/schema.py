@@ -1,0 +1,34 @@
+"""OpenAPI 3 of the plugin's own endpoints, without those of the shop around it."""
+
+from typing import Any
+
+from django.urls import include, path, reverse
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.permissions import AllowAny
+
+from recommender import __version__
+
+DESCRIPTION = """Lists of recommended items, as JSON.
+
+A browser with the visitor cookie or a session gets its own lists. Another app sends `Authorization: Api-Key <key>`
+and names the visitor. Send the `token` of a list back with each click on it, so that the click is counted."""
+
+
+class RecommenderSchemaGenerator(SchemaGenerator):
+    """Names the plugin, not the project, as the author of the API."""
+
+    def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
+        schema: dict[str, Any] = super().get_schema(request, public)
+        return schema | {"info": {"title": "Recommender API", "version": __version__, "description": DESCRIPTION}}
+
+
+class SchemaView(SpectacularAPIView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    generator_class = RecommenderSchemaGenerator
+
+    def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        mounted_at = reverse("recommender:schema").removesuffix("schema/").lstrip("/")
+        self.patterns = [path(mounted_at, include("recommender.urls"))]

@@ -1,0 +1,120 @@
+"""What the API takes and gives."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import IntegerField
+from django.http import QueryDict
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from recommender.catalog import item_key, key_field
+from recommender.conf import conf
+from recommender.serving.query import FOR_YOU, NEED_ITEM, PLACEMENTS, Query
+
+MAX_EXCLUDED = 500
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class ItemKeyField(serializers.Field):
+    """A key of the shop's item model as text."""
+
+    def to_internal_value(self, data: object) -> Any:
+        try:
+            return item_key(data)
+        except ValidationError as error:
+            raise serializers.ValidationError(error.messages) from error
+
+    def to_representation(self, value: object) -> str:
+        return str(value)
+
+
+class ListParameters(serializers.Serializer):
+    """Query parameters of every list."""
+
+    n = serializers.IntegerField(min_value=1, required=False, help_text="Items wanted; fewer come where fewer are.")
+    exclude = serializers.ListField(
+        child=ItemKeyField(),
+        required=False,
+        max_length=MAX_EXCLUDED,
+        help_text="Keys that must not be in the list: repeated, or separated by commas.",
+    )
+
+    @classmethod
+    def of(cls, parameters: QueryDict) -> "ListParameters":
+        """Bound to a query string: the last of a repeated name counts, all of `exclude`."""
+        data: dict[str, object] = dict(parameters.items())
+        excluded = [key for value in parameters.getlist("exclude") for key in value.split(",") if key]
+        return cls(data={**data, "exclude": excluded})
+
+    def validate_n(self, n: int) -> int:
+        if n > conf.MAX_LIST_LENGTH:
+            raise serializers.ValidationError(f"At most {conf.MAX_LIST_LENGTH} items.")
+        return n
+
+    @property
+    def length(self) -> int:
+        return int(self.validated_data.get("n", conf.LIST_LENGTH))
+
+    @property
+    def excluded(self) -> frozenset[Any]:
+        return frozenset(self.validated_data.get("exclude", ()))
+
+
+class RecommendationParameters(ListParameters):
+    """... and which list."""
+
+    placement = serializers.ChoiceField(PLACEMENTS, default=FOR_YOU, help_text="Which list.")
+    item = ItemKeyField(
+        required=False,
+        help_text=f"The item that the list starts from; needed by {' and '.join(sorted(NEED_ITEM))}.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["placement"] in NEED_ITEM and "item" not in attrs:
+            raise serializers.ValidationError({"item": [f"Needed by the placement {attrs['placement']}."]})
+        return attrs
+
+    def query(self, visitor: Any) -> Query:
+        """The question that these parameters ask for this visitor."""
+        values = self.validated_data
+        return Query(values["placement"], visitor, self.length, values.get("item"), self.excluded)
+
+
+class CardSerializer(serializers.Serializer):
+    """One item of a list, see `Card`."""
+
+    title = serializers.CharField()
+    url = serializers.CharField(help_text="Absolute address of the item's page; may be empty.")
+    image_url = serializers.CharField(help_text="Absolute address of a picture; may be empty.")
+    price = serializers.CharField(help_text="As shown to shoppers; may be empty.")
+    price_cents = serializers.IntegerField(allow_null=True)
+    score = serializers.FloatField(help_text="What ordered the list; comparable inside one list only.")
+    reason = serializers.CharField(help_text="Why it is here, for the shopper; may be empty.")
+    slot = serializers.IntegerField(help_text="1-based place in the list.")
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        is_number = isinstance(key_field(), IntegerField)
+        key = serializers.IntegerField() if is_number else serializers.CharField()
+        return {"id": key, **super().get_fields()}
+
+    def to_representation(self, instance: object) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        if request := self.context.get("request"):
+            for name in ("url", "image_url"):
+                shown[name] = request.build_absolute_uri(shown[name]) if shown[name] else ""
+        return shown
+
+
+class RecommendationsSerializer(serializers.Serializer):
+    """A list and what is needed to report clicks on it."""
+
+    placement = serializers.ChoiceField(PLACEMENTS)
+    rung = serializers.ChoiceField(
+        ["personal", "item", "popular", "nothing"],
+        help_text="What answered: the visitor's own events, the named item, what is popular, or nothing at all.",
+    )
+    version = serializers.IntegerField(allow_null=True, help_text="The model version behind the list, if any.")
+    token = serializers.CharField(help_text="Goes back with clicks on this list; empty for an empty list.")
+    items = CardSerializer(many=True)

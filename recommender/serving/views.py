@@ -1,0 +1,157 @@
+"""Lists for browsers and apps. The caller gets its own visitor's list; only an app with a key names another visitor."""
+
+import logging
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.db import Error
+from django.utils.translation import gettext as _
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.permissions import AllowAny
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from recommender.capture.visitor import visitor_named
+from recommender.catalog import item_key, item_model
+from recommender.conf import conf
+from recommender.exceptions import VisitorNotFound
+from recommender.index.reading import reading
+from recommender.models import ApiKey, Visitor
+from recommender.serving.authentication import ApiKeyAuthentication
+from recommender.serving.caller import visitor_or_none
+from recommender.serving.cards import card
+from recommender.serving.query import SIMILAR_ITEMS, Query
+from recommender.serving.recommend import recommend
+from recommender.serving.serializers import ListParameters, RecommendationParameters, RecommendationsSerializer
+
+logger = logging.getLogger(__name__)
+
+NAMES_A_VISITOR: Final = ("visitor", "user")
+VISITOR_PARAMETERS: Final = [
+    OpenApiParameter("visitor", OpenApiTypes.UUID, description="Key of the visitor; only with an API key."),
+    OpenApiParameter("user", OpenApiTypes.STR, description="Primary key of the account; only with an API key."),
+]
+EXAMPLE: Final = OpenApiExample(
+    "A list",
+    response_only=True,
+    value={
+        "placement": "for_you",
+        "rung": "personal",
+        "version": 7,
+        "token": "eyJ2Ijoi…",
+        "items": [
+            {
+                "id": 981760,
+                "title": "Strawberries, 16 oz",
+                "url": "https://shop.example/p/981760/",
+                "image_url": "https://shop.example/picture/strawberry.svg",
+                "price": "2.99",
+                "price_cents": 299,
+                "score": 1.283,
+                "reason": "Because you bought Blueberries",
+                "slot": 1,
+            }
+        ],
+    },
+)
+RESPONSES: Final = {
+    200: RecommendationsSerializer,
+    400: OpenApiResponse(OpenApiTypes.OBJECT, description="A parameter is wrong: its name, and why."),
+    401: OpenApiResponse(OpenApiTypes.OBJECT, description="The API key is unknown or was revoked."),
+    403: OpenApiResponse(OpenApiTypes.OBJECT, description="Only an app with an API key may name a visitor."),
+    404: OpenApiResponse(OpenApiTypes.OBJECT, description="There is no such item or visitor."),
+}
+
+
+class ListView(APIView):
+    """What both lists share: who asks, for whom, and how it is answered."""
+
+    # The key first: its scheme is the one that a 401 names.
+    authentication_classes = (ApiKeyAuthentication, SessionAuthentication)
+    permission_classes = (AllowAny,)
+    renderer_classes = (JSONRenderer,)
+    schema = AutoSchema()
+
+    def visitor(self, request: Request) -> Visitor | None:
+        """The session's visitor, or whom an app with a key names; None for somebody without events."""
+        named = {name: request.query_params[name] for name in NAMES_A_VISITOR if name in request.query_params}
+        if isinstance(request.auth, ApiKey):
+            return self._named(named) if named else None
+        if named:
+            raise PermissionDenied(_("Only an app with an API key may name a visitor."))
+        return visitor_or_none(request._request)
+
+    def _named(self, named: dict[str, str]) -> Visitor:
+        try:
+            return visitor_named(named)
+        except VisitorNotFound as error:
+            raise NotFound(str(error)) from error
+
+    def answer(self, request: Request, query: Query) -> Response:
+        if query.item_id is not None and not item_exists(query.item_id):
+            raise NotFound(_("There is no such item."))
+        found = recommend(query)
+        body = {
+            "placement": found.placement,
+            "rung": found.rung,
+            "version": found.version_id,
+            "token": found.token,
+            "items": [card(entry) for entry in found.entries],
+        }
+        serializer = RecommendationsSerializer(body, context={"request": request})
+        return Response(serializer.data, headers={"Cache-Control": "private, no-store"})
+
+
+class RecommendationsView(ListView):
+    @extend_schema(
+        operation_id="recommendations",
+        summary="A list for the caller",
+        parameters=[RecommendationParameters, *VISITOR_PARAMETERS],
+        responses=RESPONSES,
+        examples=[EXAMPLE],
+    )
+    def get(self, request: Request) -> Response:
+        """For the session's visitor, or for the visitor that an app with a key names; without one, what is popular."""
+        parameters = RecommendationParameters.of(request.query_params)
+        parameters.is_valid(raise_exception=True)
+        return self.answer(request, parameters.query(self.visitor(request)))
+
+
+class SimilarItemsView(ListView):
+    @extend_schema(
+        operation_id="similar_items",
+        summary="Items like this one",
+        parameters=[
+            ListParameters,
+            *VISITOR_PARAMETERS,
+            OpenApiParameter("key", OpenApiTypes.STR, "path", description="The item's key."),
+        ],
+        responses=RESPONSES,
+        examples=[EXAMPLE],
+    )
+    def get(self, request: Request, key: str) -> Response:
+        """The nearest neighbours of an item by cosine similarity, as far as they are available."""
+        parameters = ListParameters.of(request.query_params)
+        parameters.is_valid(raise_exception=True)
+        try:
+            item_id = item_key(key)
+        except ValidationError as error:
+            raise NotFound(_("There is no such item.")) from error
+        visitor = self.visitor(request)
+        return self.answer(request, Query(SIMILAR_ITEMS, visitor, parameters.length, item_id, parameters.excluded))
+
+
+def item_exists(item_id: Any) -> bool:
+    """Whether the shop has the item; True where the database does not say, so that the ladder answers."""
+    try:
+        with reading(conf.BUDGET_MS):
+            return item_model()._default_manager.filter(pk=item_id).exists()
+    except Error:
+        logger.warning("The database did not say whether an item exists.", exc_info=True)
+        return True

@@ -1,0 +1,152 @@
+import re
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import connection
+from django.template import Context, Template
+from django.test import RequestFactory
+from django.test.utils import override_settings
+
+from recommender.models import Visitor
+from recommender.testutils import override_recommendations
+from shop.models import Product
+from tests.worlds import make_event, make_products, publish_tiny_version
+
+pytestmark = pytest.mark.django_db
+
+LISTS = ["recommended_for_you", "similar_items item", "bought_together item", "recently_viewed", "buy_again"]
+
+
+@pytest.fixture
+def products() -> list[Product]:
+    products = make_products(20)
+    publish_tiny_version(products)
+    return products
+
+
+@pytest.fixture
+def visitor(products: list[Product]) -> Visitor:
+    visitor = Visitor.objects.create(user=User.objects.create_user("household-1"))
+    make_event(visitor, products[4], 1)
+    make_event(visitor, products[6], 4)
+    return visitor
+
+
+def render(source: str, user: User | None = None, **context) -> str:
+    request = RequestFactory().get("/")
+    request.user = user or AnonymousUser()
+    request.session = {}
+    return Template("{% load recommender %}" + source).render(Context({"request": request, **context}))
+
+
+def titles(html: str) -> list[str]:
+    return re.findall(r'class="rec-card__link"[^>]*>([^<]*)<', html)
+
+
+@pytest.mark.parametrize("tag", LISTS)
+def test_every_list_renders_cards(visitor: Visitor, products: list[Product], tag: str) -> None:
+    html = render(f"{{% {tag} n=3 %}}", visitor.user, item=products[0])
+    assert 1 <= len(titles(html)) <= 3
+    assert 'data-recommender-slot="1"' in html
+    assert re.search(r'data-recommender-token="[^"]{20,}"', html)
+
+
+def test_a_card_is_one_link_with_a_sized_lazy_picture(visitor: Visitor) -> None:
+    html = render("{% recommended_for_you n=1 %}", visitor.user)
+    card = html[html.index("<li") : html.index("</li>")]
+    assert card.count("<a ") == 1
+    assert re.search(r'<img [^>]*alt="" width="\d+" height="\d+" loading="lazy"', card)
+
+
+def test_the_section_is_named_by_its_heading(visitor: Visitor) -> None:
+    html = render("{% recommended_for_you title='Just for you' %}{% buy_again %}", visitor.user)
+    labels = re.findall(r'aria-labelledby="([^"]+)"', html)
+    assert labels == re.findall(r'<h2 [^>]*id="([^"]+)"', html)
+    assert len(set(labels)) == 2
+    assert ">Just for you</h2>" in html and ">Buy it again</h2>" in html
+
+
+@pytest.mark.parametrize("excluded", ["item", "item.pk", "items", "query"])
+def test_exclude_takes_items_keys_and_several(products: list[Product], excluded: str) -> None:
+    context = {
+        "item": products[0],
+        "items": [products[0], products[1].pk],
+        "query": Product.objects.filter(pk=products[0].pk),
+    }
+    html = render(f"{{% recommended_for_you n=2 exclude={excluded} %}}", **context)
+    expected = ["Product 2", "Product 3"] if excluded == "items" else ["Product 1", "Product 2"]
+    assert titles(html) == expected
+
+
+def test_a_list_without_items_renders_nothing() -> None:
+    assert render("{% recommended_for_you %}") == ""
+
+
+@pytest.mark.parametrize("tag", ["similar_items", "bought_together"])
+def test_a_missing_item_renders_nothing(products: list[Product], tag: str) -> None:
+    assert render(f"{{% {tag} nothing.here %}}") == ""
+    assert render(f"{{% {tag} item %}}", item=None) == ""
+
+
+def test_titles_and_reasons_are_escaped(visitor: Visitor, products: list[Product]) -> None:
+    Product.objects.update(name="<script>alert(1)</script>")
+    html = render("{% recommended_for_you %}", visitor.user)
+    assert "<script>" not in html and "&lt;script&gt;" in html
+
+
+def test_a_shop_uses_a_template_of_its_own(products: list[Product]) -> None:
+    from django.template import engines
+
+    loaders = [("django.template.loaders.locmem.Loader", {"my.html": "{{ title }}:{{ cards.0.title }}"})]
+    with override_settings(
+        TEMPLATES=[
+            {"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"loaders": loaders}},
+        ]
+    ):
+        template = engines["django"].from_string("{% load recommender %}{% recommended_for_you template='my.html' %}")
+        assert template.render() == "Recommended for you:Product 0"
+
+
+@pytest.mark.parametrize("tag", LISTS)
+def test_a_list_renders_nothing_when_its_tables_are_gone(visitor: Visitor, products: list[Product], tag: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("DROP TABLE recommender_itemembedding, recommender_itempair, recommender_event CASCADE")
+    assert render(f"before{{% {tag} %}}after", visitor.user, item=products[0]) == "beforeafter"
+    assert Product.objects.exists()  # the page's transaction goes on
+
+
+def test_what_is_popular_comes_when_visitors_cannot_be_read(visitor: Visitor) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE recommender_visitor RENAME TO gone")
+    assert titles(render("{% recommended_for_you n=2 %}", visitor.user)) == ["Product 0", "Product 1"]
+    assert Product.objects.exists()
+
+
+def test_a_template_without_a_request_shows_what_is_popular(products: list[Product]) -> None:
+    html = Template("{% load recommender %}{% recommended_for_you n=2 %}").render(Context())
+    assert titles(html) == ["Product 0", "Product 1"]
+
+
+def test_styles_and_beacon_point_to_files_that_exist() -> None:
+    from django.contrib.staticfiles.finders import find
+
+    html = render("{% recommender_styles %}{% recommender_beacon %}")
+    assert 'data-endpoint="/recommender/events/"' in html
+    for name in re.findall(r'(?:href|src)="/static/([^"]+)"', html):
+        assert find(name), name
+    assert "<script defer" in html
+
+
+def test_a_shops_test_chooses_the_list(products: list[Product]) -> None:
+    chosen = [products[9], products[3]]
+    with override_recommendations(chosen):
+        html = render("{% recommended_for_you %}{% similar_items item %}", item=products[0])
+        assert titles(html) == ["Product 9", "Product 3"] * 2
+        assert titles(render("{% recommended_for_you exclude=item %}", item=products[9])) == ["Product 3"]
+    assert titles(render("{% recommended_for_you n=1 %}")) == ["Product 0"]
+
+
+@override_recommendations([])
+def test_a_shops_test_chooses_no_list(products: list[Product]) -> None:
+    assert render("{% recommended_for_you %}") == ""
