@@ -6,7 +6,7 @@ class RecommenderError(Exception):
 
 
 class CatalogNotFound(RecommenderError):
-    """No Catalog is registered: add `recommendations.py` with a `@register` class to the app of RECOMMENDER_ITEM_MODEL."""
+    """No Catalog is registered: add `recommendations.py` with a `@register` class to the item model's app."""
 
 
 class NoLiveVersion(RecommenderError):
@@ -38,7 +38,7 @@ class VectorExtensionMissing(RecommenderError):
 
 
 class InvalidVectors(RecommenderError):
-    """The table holds vectors that cannot be compared (NaN, infinite or zero): look at the run's losses, then retrain."""
+    """The table holds vectors that cannot be compared (NaN, infinite, zero): look at the run's losses, then retrain."""
 
 
 class VersionNotServable(RecommenderError):
@@ -47,3 +47,16 @@ class VersionNotServable(RecommenderError):
 
 class NothingToRollBack(RecommenderError):
     """No version that was live before still has its vectors: retrain, or publish a version by hand."""
+
+
+class EventRefused(RecommenderError):
+    """This event cannot be stored; `code` names the reason for programs, the message for people."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class VisitorNotFound(RecommenderError):
+    """There is no such visitor (any more): name one by `visitor=<key>` or `user=<primary key>`."""

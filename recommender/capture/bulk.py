@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from numpy.typing import NDArray
 from psycopg import sql
 
 from recommender.capture import binary_copy
+from recommender.capture.items import existing_keys, key_or_none
 from recommender.capture.tables import KINDS
-from recommender.catalog import item_key, item_model, key_field
+from recommender.catalog import key_field
 from recommender.models import Event, Visitor
 
 ROWS_PER_CHUNK: Final = 100_000  # a transaction each
@@ -106,13 +106,12 @@ def load_events(columns: EventColumns, progress: Progress | None = None) -> Load
         ValueError: a column is too short, or holds a value that no event can have; nothing was stored.
     """
     _check(columns)
-    staged = _staged(columns)
-    items = columns.item.tolist() if isinstance(columns.item, np.ndarray) else list(columns.item)
+    keys, places = _existing_items(columns.item)
+    staged = {**_staged(columns), "item": places}
     stored = refused = 0
     for start in range(0, len(columns), ROWS_PER_CHUNK):
-        rows = slice(start, start + ROWS_PER_CHUNK)
-        chunk = {name: values[rows] for name, values in staged.items()}
-        counts = _load_chunk(chunk, items[rows])
+        chunk = {name: values[start : start + ROWS_PER_CHUNK] for name, values in staged.items()}
+        counts = _load_chunk(chunk, keys)
         stored += counts[0]
         refused += counts[1]
         if progress:
@@ -159,12 +158,23 @@ def _cents(columns: EventColumns) -> NDArray[np.int64]:
     return np.where(known, np.where(known, values, 0).astype(np.int64), UNKNOWN_VALUE)
 
 
-def _load_chunk(chunk: dict[str, NDArray[Any]], items: list[Hashable]) -> tuple[int, int]:
+def _existing_items(column: NDArray[Any] | Sequence[Hashable]) -> tuple[list[Any], NDArray[np.int32]]:
+    """The shop's keys as the database takes them, and [events] a row's place among them; -1: there is no such item."""
+    raw = column.tolist() if isinstance(column, np.ndarray) else column
+    first_seen: dict[Hashable, int] = {}
+    place = np.fromiter((first_seen.setdefault(key, len(first_seen)) for key in raw), np.int32, len(raw))
+    keys = [key_or_none(key) for key in first_seen]
+    existing = existing_keys([key for key in keys if key is not None])
+    known = np.array([key in existing for key in keys], dtype=bool)
+    prepare = key_field().get_db_prep_value
+    prepared = [prepare(key, connection) if key in existing else None for key in keys]
+    return prepared, np.where(known[place], place, np.int32(-1)) if keys else place
+
+
+def _load_chunk(chunk: dict[str, NDArray[Any]], keys: list[Any]) -> tuple[int, int]:
     """COPY into a temporary table and insert from there; (stored, refused) rows."""
-    places: dict[Hashable, int] = {}
-    chunk["item"] = np.fromiter((places.setdefault(key, len(places)) for key in items), np.int32, len(items))
     with transaction.atomic(), connection.cursor() as cursor:
-        _stage_items(cursor, list(places))
+        _stage_items(cursor, chunk["item"], keys)
         cursor.execute(
             "CREATE TEMPORARY TABLE load_event (id uuid, visitor bigint, item integer, kind smallint,"
             " at timestamptz, quantity integer, value_cents bigint) ON COMMIT DROP"
@@ -173,7 +183,7 @@ def _load_chunk(chunk: dict[str, NDArray[Any]], items: list[Hashable]) -> tuple[
         with cursor.copy(sql.SQL("COPY load_event ({}) FROM STDIN (FORMAT binary)").format(names)) as copy:
             copy.write(binary_copy.pack(STAGED, chunk))
         cursor.execute(
-            f"SELECT count(*) FROM load_event WHERE item NOT IN (SELECT place FROM load_item)"  # noqa: S608  own names
+            f"SELECT count(*) FROM load_event WHERE item < 0"  # noqa: S608  names of our own
             f" OR visitor NOT IN (SELECT id FROM {Visitor._meta.db_table})"
         )
         refused: int = cursor.fetchone()[0]
@@ -183,26 +193,15 @@ def _load_chunk(chunk: dict[str, NDArray[Any]], items: list[Hashable]) -> tuple[
     return stored, refused
 
 
-def _stage_items(cursor: Any, raw_keys: list[Hashable]) -> None:
-    """Temporary table load_item: place in `raw_keys` → the shop's key, for those that exist."""
-    field = key_field()
-    known = [(place, key) for place, raw in enumerate(raw_keys) if (key := _key_or_none(raw)) is not None]
-    model = item_model()
-    existing = set(model._base_manager.filter(pk__in=[key for _, key in known]).values_list("pk", flat=True))
-    column_type = field.rel_db_type(connection)
+def _stage_items(cursor: Any, places: NDArray[np.int32], keys: list[Any]) -> None:
+    """Temporary table load_item: place → the shop's key, for the places of one chunk."""
+    column_type = key_field().rel_db_type(connection)
+    used = [place for place in np.unique(places).tolist() if place >= 0]
     cursor.execute(f"CREATE TEMPORARY TABLE load_item (place integer PRIMARY KEY, key {column_type}) ON COMMIT DROP")
-    rows = [(place, field.get_db_prep_value(key, connection)) for place, key in known if key in existing]
     cursor.execute(
         f"INSERT INTO load_item SELECT * FROM unnest(%s::integer[], %s::{column_type}[])",  # noqa: S608  own names
-        [[place for place, _ in rows], [key for _, key in rows]],
+        [used, [keys[place] for place in used]],
     )
-
-
-def _key_or_none(raw: Hashable) -> Any:
-    try:
-        return item_key(raw)
-    except ValidationError:
-        return None
 
 
 def _insert() -> str:

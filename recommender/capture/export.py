@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from recommender.capture import binary_copy
+from recommender.capture.items import item_id
 from recommender.capture.tables import EventLog, ItemId, ItemTable
 from recommender.catalog import Catalog, get_catalog, item_model, key_field
 from recommender.models import Event
@@ -67,11 +68,6 @@ def export_items() -> ItemTable:
 def key_array(keys: Sequence[ItemId]) -> NDArray[np.generic]:
     """[items] int64 where all keys are integers (or there are none), else str."""
     return np.array(keys, dtype=np.int64 if all(isinstance(key, int) for key in keys) else np.str_)
-
-
-def item_id(key: Any) -> ItemId:
-    """The shop's key as it travels outside Django: integers as they are, everything else as text."""
-    return key if isinstance(key, int) else str(key)
 
 
 def _stage_items(cursor: Any) -> NDArray[np.generic]:

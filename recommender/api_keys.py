@@ -1,0 +1,56 @@
+"""Keys of other apps: `Authorization: Api-Key <prefix>.<secret>`. The database holds a hash of the key only.
+
+A plain SHA-256 is enough: the secret has 256 random bits, there is nothing to guess.
+"""
+
+import hashlib
+import re
+import secrets
+from datetime import timedelta
+from typing import Final
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from recommender.models import ApiKey
+
+SCHEME: Final = "Api-Key"
+SHAPE: Final = re.compile(r"([0-9a-f]{12})\.[A-Za-z0-9_-]{43}")
+USE_NOTED_EVERY: Final = timedelta(minutes=1)  # not one UPDATE a request
+
+
+def create_key(name: str) -> tuple[ApiKey, str]:
+    """A new key and its plain text, which is shown once and cannot be read again."""
+    prefix = secrets.token_hex(6)
+    plaintext = f"{prefix}.{secrets.token_urlsafe(32)}"
+    return ApiKey.objects.create(name=name, prefix=prefix, key_sha256=_digest(plaintext)), plaintext
+
+
+def verify_key(plaintext: str) -> ApiKey | None:
+    """The key with this plain text; None where there is none or it was revoked."""
+    match = SHAPE.fullmatch(plaintext)
+    if match is None:
+        return None
+    key = ApiKey.objects.filter(prefix=match[1], revoked_at=None).first()
+    if key is None or not constant_time_compare(key.key_sha256, _digest(plaintext)):
+        return None
+    _note_use(key)
+    return key
+
+
+def key_in_header(authorization: str) -> str | None:
+    """The plain text in an Authorization header; None where the header is of another scheme, or empty."""
+    scheme, _, plaintext = authorization.partition(" ")
+    return plaintext.strip() if scheme.lower() == SCHEME.lower() else None
+
+
+def _note_use(key: ApiKey) -> None:
+    now = timezone.now()
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USE_NOTED_EVERY)
+    if key.last_used_at is None or key.last_used_at < now - USE_NOTED_EVERY:
+        ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+
+
+def _digest(plaintext: str) -> str:
+    return hashlib.sha256(plaintext.encode()).hexdigest()

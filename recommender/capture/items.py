@@ -1,0 +1,33 @@
+"""The shop's keys on their way in and out of Django."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+
+from recommender.capture.tables import ItemId
+from recommender.catalog import item_key, item_model
+
+KEYS_PER_QUERY: Final = 10_000  # a statement takes 65,535 parameters at most where they are bound by the server
+
+
+def item_id(key: Any) -> ItemId:
+    """The shop's key as it travels outside Django: integers as they are, everything else as text."""
+    return key if isinstance(key, int) else str(key)
+
+
+def key_or_none(raw: object) -> Any:
+    """The shop's key in its own type, None where no key looks like that; the item may not exist."""
+    try:
+        if isinstance(raw, str):
+            raw.encode()  # half of a surrogate pair is text for Python and for JSON, but not for a database
+        return item_key(raw)
+    except (ValidationError, UnicodeEncodeError):
+        return None
+
+
+def existing_keys(keys: Sequence[Any]) -> set[Any]:
+    """Those of the shop's keys whose item is in the database, available or not."""
+    items = item_model()._base_manager.order_by()
+    chunks = (keys[start : start + KEYS_PER_QUERY] for start in range(0, len(keys), KEYS_PER_QUERY))
+    return {key for chunk in chunks for key in items.filter(pk__in=chunk).values_list("pk", flat=True)}

@@ -1,0 +1,139 @@
+"""Events of right now → Event rows. `record_event` is the one function for a shop's own Python code.
+
+A view is counted once: by the shop's `item_viewed` signal, or, on pages that a cache answers, by the beacon from an
+element marked `data-recommender-view`; never by both. Clicks come from the beacon, carts and purchases from the shop.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Model
+from django.http import HttpRequest
+
+from recommender.capture.rows import KIND_CODES, Draft, Refusal, check_rows
+from recommender.capture.tables import KINDS, ItemId
+from recommender.capture.visitor import visitor_of
+from recommender.catalog import key_field
+from recommender.exceptions import EventRefused, VisitorNotFound
+from recommender.models import Event, Visitor
+from recommender.tokens import read_impressions
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResult:
+    """received = stored + duplicates + refused, always."""
+
+    stored: int
+    duplicates: int
+    refused: list[Refusal]
+
+    @property
+    def received(self) -> int:
+        return self.stored + self.duplicates + len(self.refused)
+
+
+def record_event(
+    by: Visitor | HttpRequest,
+    item: Model | ItemId | UUID,
+    kind: str | int,
+    *,
+    quantity: int = 1,
+    value_cents: int | None = None,
+    at: datetime | None = None,
+    id: UUID | None = None,
+    token: str | None = None,
+) -> bool:
+    """Record one act of a visitor, or of whoever sent the request; False where an event with this id is stored already.
+
+    Args:
+        kind: "view", "click", "cart" or "purchase", or its `Event.Kind`.
+        value_cents: money of all pieces together.
+        at: aware; now, where it is left out.
+        id: UUIDv7 that names the act for ever; give one where the call may be repeated.
+    Raises:
+        EventRefused: the event cannot be: an unknown item, a time in the future, no pieces.
+    """
+    row = {"id": id, "item": item_of(item), "kind": KINDS.get(kind, kind) if isinstance(kind, int) else kind}
+    row |= {"quantity": quantity, "value_cents": value_cents, "at": at, "token": token}
+    result = record_events(by, [row], source=Event.Source.SHOP)
+    for refusal in result.refused:
+        raise EventRefused(refusal.code, refusal.reason)
+    return result.stored == 1
+
+
+def record_events(
+    by: Visitor | HttpRequest, rows: Sequence[Mapping[str, Any]], *, source: int, kinds: Collection[str] = KIND_CODES
+) -> RecordResult:
+    """Check every row by itself and store the valid ones; a request gets its visitor only when there are any."""
+    checked = check_rows(rows, kinds=kinds)
+    if not checked.drafts:
+        return RecordResult(0, 0, checked.refused)
+    visitor = by if isinstance(by, Visitor) else visitor_of(by, create=True)
+    assert visitor is not None  # noqa: S101  `create` makes one
+    stored = store_events(visitor, checked.drafts, source=source)
+    return RecordResult(stored, len(checked.drafts) - stored, checked.refused)
+
+
+@transaction.atomic
+def store_events(visitor: Visitor, drafts: Sequence[Draft], *, source: int) -> int:
+    """Store drafts whose id is new, in one statement; how many they were.
+
+    Raises:
+        VisitorNotFound: the visitor was merged or erased in the meantime; nothing was stored.
+    """
+    # The lock keeps a login from merging the visitor away before the commit, where the foreign key is checked.
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT FROM {Visitor._meta.db_table} WHERE id = %s FOR KEY SHARE", [visitor.pk])  # noqa: S608
+        if cursor.fetchone() is None:
+            raise VisitorNotFound(VisitorNotFound.__doc__)
+        # Sorted by id: two batches that insert the same ids in different orders would dead-lock.
+        cursor.execute(_insert(), [visitor.pk, source, *_columns(visitor, sorted(drafts, key=lambda draft: draft.id))])
+        stored: int = cursor.rowcount
+    return stored
+
+
+def item_of(item: object) -> object:
+    """The key of an item, or the key itself."""
+    return item.pk if isinstance(item, Model) else item
+
+
+def _insert() -> str:
+    """One statement for any number of rows, with one array a column."""
+    return (
+        f"INSERT INTO {Event._meta.db_table}"  # noqa: S608  names of our own
+        " (visitor_id, source, id, item_id, kind, at, quantity, value_cents, impression)"
+        " SELECT %s, %s, * FROM unnest("
+        f"%s::uuid[], %s::{key_field().rel_db_type(connection)}[], %s::smallint[], %s::timestamptz[], %s::integer[],"
+        " %s::bigint[], %s::jsonb[]) ON CONFLICT DO NOTHING"
+    )
+
+
+def _columns(visitor: Visitor, drafts: Iterable[Draft]) -> list[list[Any]]:
+    prepare = key_field().get_db_prep_value
+    rows = [
+        (
+            draft.id,
+            prepare(draft.item, connection),
+            draft.kind,
+            draft.at,
+            draft.quantity,
+            draft.value_cents,
+            _impression(visitor, draft),
+        )
+        for draft in drafts
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _impression(visitor: Visitor, draft: Draft) -> str | None:
+    """JSON of where the item was shown; None without a valid token for this visitor and this item."""
+    claims = read_impressions(draft.token) if draft.token else None
+    if claims is None or claims["v"] not in ("", str(visitor.key)) or str(draft.item) not in claims["i"]:
+        return None
+    shown = {"list": claims["l"], "placement": claims["p"], "version": claims["m"], "rung": claims["r"]}
+    return json.dumps({**shown, "slot": claims["i"].index(str(draft.item)) + 1})

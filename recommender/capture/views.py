@@ -1,0 +1,172 @@
+"""`POST events/`: batches of events, from `beacon.js` or from an app with an API key.
+
+    {"events": [{"item": 42, "kind": "click", "id": "<uuid7>", "at": "2026-11-24T12:00:00Z", "token": "…"}],
+     "sent_at": "2026-11-24T12:00:05Z"}
+
+Answers 202 with {"received", "stored", "duplicates", "refused": [{"index", "code", "reason"}]}, or 400 with the same
+where nothing of the batch was valid. A browser may record views and clicks; carts and purchases are the shop's word.
+
+Exempt from Django's CSRF check, because `sendBeacon` can send no header and a cached page holds no token: the browser's
+own Sec-Fetch-Site and Origin headers, which a page cannot forge, do the same work.
+"""
+
+import json
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse, UnreadablePostError
+from django.utils import timezone
+from django.utils.http import is_same_domain
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from recommender.api_keys import SCHEME, key_in_header, verify_key
+from recommender.capture.record import RecordResult, store_events
+from recommender.capture.rows import KIND_CODES, CheckedRows, check_rows, read_time
+from recommender.capture.visitor import forget_visitor, visitor_named, visitor_of
+from recommender.conf import conf
+from recommender.exceptions import EventRefused, VisitorNotFound
+from recommender.models import Event, Visitor
+
+MEDIA_TYPES: Final = ("application/json", "text/plain")  # text/plain: what `sendBeacon` sends without a preflight
+BROWSER_KINDS: Final = ("view", "click")
+MAX_DIGITS: Final = 20  # of a number; longer ones are beyond every limit, and slow to read
+
+
+class Refused(Exception):
+    """The whole request is refused."""
+
+    def __init__(self, status: int, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.code = code
+        self.reason = reason
+
+
+@csrf_exempt
+@require_POST
+def events(request: HttpRequest) -> JsonResponse:
+    """The door: who sends, what, and how much of it is stored."""
+    try:
+        is_app = _is_app(request)
+        rows, clock_offset = _batch(request)
+        checked = check_rows(rows, kinds=KIND_CODES if is_app else BROWSER_KINDS, clock_offset=clock_offset)
+        result = _store(request, checked, is_app)
+    except Refused as refused:
+        response = JsonResponse({"code": refused.code, "reason": refused.reason}, status=refused.status)
+        if refused.status == 401:
+            response["WWW-Authenticate"] = SCHEME
+        return response
+    is_useless = bool(result.refused) and len(result.refused) == result.received
+    return JsonResponse({"received": result.received, **asdict(result)}, status=400 if is_useless else 202)
+
+
+def _is_app(request: HttpRequest) -> bool:
+    """True for an app with a valid key, False for a page of the shop; nobody else comes in."""
+    plaintext = key_in_header(request.headers.get("Authorization", ""))
+    if plaintext is not None:
+        if verify_key(plaintext) is None:
+            raise Refused(401, "bad_key", _("This API key is unknown or was revoked."))
+        return True
+    if "visitor" in request.GET or "user" in request.GET:
+        raise Refused(403, "key_needed", _("Only an app with an API key may name a visitor."))
+    if not is_own_page(request):
+        raise Refused(403, "foreign_origin", _("Events come from pages of this shop only."))
+    return False
+
+
+def is_own_page(request: HttpRequest) -> bool:
+    """Whether the browser says that a page of this shop, or of CSRF_TRUSTED_ORIGINS, sends this.
+
+    Every browser sends at least one of the two headers with a cross-site POST; a client without both is no browser that
+    somebody else's page could misuse.
+    """
+    site = request.headers.get("Sec-Fetch-Site", "")
+    if site == "same-origin":
+        return True
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return site in ("", "none")
+    own = f"{request.scheme}://{request.get_host()}"
+    return origin == own or any(_matches(origin, trusted) for trusted in settings.CSRF_TRUSTED_ORIGINS)
+
+
+def _matches(origin: str, trusted: str) -> bool:
+    """As Django compares: `https://*.example.com` takes every subdomain."""
+    try:
+        found = urlsplit(origin)
+    except ValueError:
+        return False
+    wanted = urlsplit(trusted.replace("://*.", "://.", 1))
+    return found.scheme == wanted.scheme and is_same_domain(found.netloc, wanted.netloc)
+
+
+def _batch(request: HttpRequest) -> tuple[list[object], timedelta]:
+    """(rows, our clock minus the sender's)."""
+    if request.content_type not in MEDIA_TYPES:
+        raise Refused(415, "media_type", _("Send JSON as %(types)s.") % {"types": " / ".join(MEDIA_TYPES)})
+    body = _json(_body(request))
+    rows = body.get("events") if isinstance(body, dict) else None
+    if not isinstance(rows, list):
+        raise Refused(400, "bad_shape", _('Send an object with a list: {"events": […]}.'))
+    if len(rows) > conf.MAX_EVENTS_PER_POST:
+        message = _("%(sent)s events; a POST takes %(most)s at most.")
+        raise Refused(413, "too_many_events", message % {"sent": len(rows), "most": conf.MAX_EVENTS_PER_POST})
+    sent_at = body.get("sent_at")
+    try:
+        return rows, timezone.now() - read_time(sent_at) if sent_at is not None else timedelta()
+    except EventRefused as error:
+        raise Refused(400, "bad_sent_at", f"sent_at: {error.reason}") from error
+
+
+def _body(request: HttpRequest) -> bytes:
+    """At most MAX_POST_BYTES, whatever the headers say."""
+    try:
+        body = request.read(conf.MAX_POST_BYTES + 1)
+    except UnreadablePostError as error:
+        raise Refused(400, "cut_off", _("The request broke off.")) from error
+    if len(body) > conf.MAX_POST_BYTES:
+        message = _("A POST takes %(bytes)s bytes and %(events)s events at most.")
+        limits = {"bytes": conf.MAX_POST_BYTES, "events": conf.MAX_EVENTS_PER_POST}
+        raise Refused(413, "too_large", message % limits)
+    return body
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_int=_integer)
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, "bad_json", _("This is not JSON: %(error)s") % {"error": error}) from error
+
+
+def _integer(digits: str) -> int | float:
+    """One absurd number refuses its own row, not the whole batch."""
+    return int(digits) if len(digits) <= MAX_DIGITS else float("inf")
+
+
+def _store(request: HttpRequest, checked: CheckedRows, is_app: bool) -> RecordResult:
+    if not checked.drafts:
+        return RecordResult(0, 0, checked.refused)
+    source = Event.Source.SHOP if is_app else Event.Source.BEACON
+    try:
+        stored = store_events(_visitor(request, is_app), checked.drafts, source=source)
+    except VisitorNotFound:
+        # Merged or erased since it was looked up, by a login in another tab: the browser is known by its new name now.
+        forget_visitor(request)
+        stored = store_events(_visitor(request, is_app), checked.drafts, source=source)
+    return RecordResult(stored, len(checked.drafts) - stored, checked.refused)
+
+
+def _visitor(request: HttpRequest, is_app: bool) -> Visitor:
+    if is_app:
+        try:
+            return visitor_named(request.GET, create=True)
+        except VisitorNotFound as error:
+            raise Refused(404, "unknown_visitor", str(error)) from error
+    visitor = visitor_of(request, create=True)
+    assert visitor is not None  # noqa: S101  `create` makes one
+    return visitor

@@ -1,0 +1,33 @@
+"""Signed impression tokens: what a list was, carried by the page and believed only with a valid signature.
+
+Claims: {"v": visitor key or "" where the page had none, "l": list id, "p": placement, "m": version id or null,
+"r": rung, "i": [item ids as text, in the order of the slots]}.
+"""
+
+from typing import Any, Final
+
+from django.core import signing
+
+from recommender.conf import conf
+
+SALT: Final = "recommender.impressions"
+MAX_CHARACTERS: Final = 8_192  # a list of 100 items with UUIDs as keys takes about 5,000
+SECONDS_PER_DAY: Final = 86_400
+
+
+def sign_impressions(claims: dict[str, Any]) -> str:
+    """Claims → text that is safe in an HTML attribute and in a URL."""
+    return signing.dumps(claims, salt=SALT, compress=True)
+
+
+def read_impressions(token: str) -> dict[str, Any] | None:
+    """The claims of a token of this shop; None where it is forged, damaged or older than IMPRESSION_TOKEN_AGE_DAYS."""
+    if len(token) > MAX_CHARACTERS or not token.isascii():
+        return None
+    try:
+        claims: dict[str, Any] = signing.loads(
+            token, salt=SALT, max_age=conf.IMPRESSION_TOKEN_AGE_DAYS * SECONDS_PER_DAY
+        )
+    except signing.BadSignature:
+        return None
+    return claims
