@@ -135,6 +135,7 @@ def copy_new(model: type[models.Model], table: pd.DataFrame, progress: Progress)
                 name, columns, columns, staging
             )
         )
+        cursor.execute(sql.SQL("DROP TABLE {}").format(staging))  # the caller's transaction may load more
         _continue_after(cursor, model)
 
 
