@@ -37,14 +37,19 @@ def roll_back() -> ModelVersion:
     """
     with transaction.atomic():
         lock_until_commit("publish")
-        once_live = ModelVersion.objects.filter(published_at__isnull=False, has_vectors=True, is_live=False)
-        live = ModelVersion.objects.filter(is_live=True).first()
-        if live is not None:
-            once_live = once_live.filter(published_at__lt=live.published_at)
-        target = once_live.order_by("-published_at").first()
+        target = roll_back_target()
         if target is None:
             raise NothingToRollBack(NothingToRollBack.__doc__)
         return _flip(target.pk, new=False)
+
+
+def roll_back_target() -> ModelVersion | None:
+    """The version that `roll_back` would serve; None where there is none with vectors."""
+    once_live = ModelVersion.objects.filter(published_at__isnull=False, has_vectors=True, is_live=False)
+    live = ModelVersion.objects.filter(is_live=True).first()
+    if live is not None:
+        once_live = once_live.filter(published_at__lt=live.published_at)
+    return once_live.order_by("-published_at").first()
 
 
 def _flip(version_id: int, *, new: bool) -> ModelVersion:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from recommender.serving.api_keys import create_key
+from recommender.api_keys import create_key
 
 
 class Command(BaseCommand):

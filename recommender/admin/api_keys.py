@@ -1,0 +1,82 @@
+"""API keys: made here, shown once, revoked here."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.forms import ModelForm
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from recommender.admin.read_only import ReadOnlyAdmin
+from recommender.api_keys import create_key
+from recommender.models import ApiKey
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    change_form_template = "admin/recommender/apikey/form.html"
+    list_display = ("name", "prefix", "state", "created_at", "last_used_at")
+    ordering = ("-pk",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return ModelAdmin.has_add_permission(self, request)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("name", "prefix", "created_at", "last_used_at", "revoked_at") if obj else ("name",)
+
+    def get_urls(self) -> list[URLPattern]:
+        revoke = self.admin_site.admin_view(require_POST(self.revoke))
+        return [path("<int:key_id>/revoke/", revoke, name="recommender_apikey_revoke"), *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"may_revoke": may_revoke(request), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+        key, obj.plaintext = create_key(obj.name)
+        obj.pk, obj.prefix, obj.key_sha256 = key.pk, key.prefix, key.key_sha256
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """The only page that ever shows the key, instead of a redirect that would have to carry it."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": obj,
+            "title": _("Your API key"),
+        }
+        context |= {"media": self.media, "has_view_permission": True, "plaintext": obj.plaintext}
+        response = TemplateResponse(request, "admin/recommender/apikey/created.html", context)
+        add_never_cache_headers(response)
+        return response
+
+    def revoke(self, request: HttpRequest, key_id: int) -> HttpResponse:
+        if not may_revoke(request):
+            raise PermissionDenied
+        key = ApiKey.objects.filter(pk=key_id).first()
+        if key is None:
+            raise Http404(_("There is no such API key."))
+        if ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=timezone.now()):
+            self.log_change(request, key, _("Revoked."))
+        messages.success(request, _("The key “%(name)s” is revoked; requests with it are refused.") % {"name": key})
+        return redirect("admin:recommender_apikey_changelist")
+
+    @admin.display(description=gettext_lazy("status"))
+    def state(self, key: ApiKey) -> str:
+        kind, text = ("cancelled", _("revoked")) if key.revoked_at else ("live", _("valid"))
+        return format_html('<span class="recommender-badge recommender-badge--{}">{}</span>', kind, text)
+
+
+def may_revoke(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm("recommender.change_apikey"))

@@ -1,0 +1,82 @@
+"""Plain words for what the tables and the training call by short names."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+Label = str | Promise
+
+STAGES: Final[Mapping[str, Label]] = {
+    "export": gettext_lazy("Reading the events and the catalogue"),
+    "text": gettext_lazy("Reading the products' texts"),
+    "autoencoder": gettext_lazy("Learning what each product is"),
+    "graph": gettext_lazy("Learning which products go together"),
+    "sequence": gettext_lazy("Learning what shoppers do next"),
+    "fusion": gettext_lazy("Weighing what was learned"),
+    "judge": gettext_lazy("Comparing with simple methods"),
+    "vectors": gettext_lazy("Computing the final vectors"),
+    "write": gettext_lazy("Writing the vectors to the database"),
+    "publish": gettext_lazy("Publishing"),
+}
+RANKERS: Final[Mapping[str, Label]] = {
+    "ours": gettext_lazy("This version"),
+    "live": gettext_lazy("Version that was live"),
+    "popularity": gettext_lazy("What is popular"),
+    "item_knn": gettext_lazy("Bought by the same visitors (item-kNN)"),
+    "own_decayed": gettext_lazy("The visitor's own habits"),
+}
+METRICS: Final[Mapping[str, tuple[Label, Label]]] = {
+    "ndcg@10": (
+        gettext_lazy("Next purchases in the first ten (NDCG@10)"),
+        gettext_lazy("How high in a list of ten the things stood that visitors really took next. 1 is perfect."),
+    ),
+    "recall@20": (
+        gettext_lazy("Next purchases among twenty (recall@20)"),
+        gettext_lazy("Which share of what visitors really took next was in a list of twenty. 1 is all of it."),
+    ),
+    "new_ndcg@10": (
+        gettext_lazy("New discoveries in the first ten (NDCG@10)"),
+        gettext_lazy("The same, counting only products that the visitor had never taken before."),
+    ),
+    "new_recall@20": (
+        gettext_lazy("New discoveries among twenty (recall@20)"),
+        gettext_lazy("The same, counting only products that the visitor had never taken before."),
+    ),
+}
+PARTS: Final[Mapping[str, Label]] = {
+    "sequence": gettext_lazy("What shoppers do next (sequence)"),
+    "graph": gettext_lazy("Which products go together (graph)"),
+    "content": gettext_lazy("What the product is (texts and attributes)"),
+    "popularity": gettext_lazy("What is popular (popularity)"),
+}
+RUNGS: Final[Mapping[str, Label]] = {
+    "personal": gettext_lazy("Personal: from this visitor's own events"),
+    "popular": gettext_lazy("Popular: the same list for everybody"),
+    "nothing": gettext_lazy("Nothing: there is nothing to show yet"),
+}
+COUNTS: Final[Mapping[str, Label]] = {
+    "events": gettext_lazy("Events"),
+    "visitors": gettext_lazy("Visitors"),
+    "items": gettext_lazy("Items"),
+}
+
+
+def label(names: Mapping[str, Label], key: str) -> str:
+    """The plain words for `key`, or the key itself where there are none yet."""
+    return str(names.get(key, key))
+
+
+def duration(seconds: float | None) -> str:
+    """`200` → "3 min 20 s"; "" for None."""
+    if seconds is None:
+        return ""
+    whole = max(0, round(seconds))
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
+    if minutes:
+        return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}
+    return _("%(seconds)d s") % {"seconds": rest}

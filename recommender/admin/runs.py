@@ -1,0 +1,167 @@
+"""Training runs: start one, watch it, cancel it, and read how it ended."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from recommender import runs
+from recommender.admin.labels import COUNTS, duration, label
+from recommender.admin.live import elapsed_seconds, live_context
+from recommender.admin.metrics import metric_charts
+from recommender.admin.read_only import DetailAdmin
+from recommender.exceptions import RunAlreadyActive
+from recommender.models import ModelVersion, TrainingRun
+
+PERMISSION = "recommender.retrain"
+
+
+@admin.register(TrainingRun)
+class TrainingRunAdmin(DetailAdmin):
+    detail_template = "admin/recommender/trainingrun/detail.html"
+    change_list_template = "admin/recommender/trainingrun/list.html"
+    list_display = ("name", "state", "progress_bar", "created_at", "took", "trigger", "started_by", "device")
+    list_filter = ("status", "trigger")
+    list_select_related = ("started_by",)
+    ordering = ("-pk",)
+    list_per_page = 50
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request, obj) or may_retrain(request)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("retrain/", view(require_POST(self.retrain)), name="recommender_trainingrun_retrain"),
+            path("<int:run_id>/cancel/", view(require_POST(self.cancel)), name="recommender_trainingrun_cancel"),
+            path("<int:run_id>/retry/", view(require_POST(self.retry)), name="recommender_trainingrun_retry"),
+            path("<int:run_id>/progress/", view(never_cache(self.progress)), name="recommender_trainingrun_progress"),
+        ]
+        return own + super().get_urls()
+
+    # --- pages
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if self.has_view_permission(request):
+            runs.sweep()  # a page that lists runs must not show one that died as running
+        active = TrainingRun.objects.filter(status__in=TrainingRun.ACTIVE).first()
+        context = {"active": active, "may_retrain": may_retrain(request), "title": _("Training runs")}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def detail(self, request: HttpRequest, obj: TrainingRun) -> dict[str, Any]:
+        if obj.is_active:
+            runs.sweep()
+            obj.refresh_from_db()
+        version = ModelVersion.objects.filter(run=obj).first()
+        return {
+            **live_context(obj),
+            "version": version,
+            "metrics": metric_charts(version.verdict) if version else [],
+            "counts": [(label(COUNTS, name), value) for name, value in obj.counts.items()],
+            "may_retrain": may_retrain(request),
+            "is_active": obj.is_active,
+        }
+
+    def progress(self, request: HttpRequest, run_id: int) -> JsonResponse:
+        """`{"is_active", "panel", "cell"}`: the live part of the run's page and of its row in the list, as HTML."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        runs.settle_lapsed()
+        run = self._run(run_id)
+        context = live_context(run)
+        parts = {part: render_to_string(f"admin/recommender/trainingrun/{part}.html", context) for part in LIVE_PARTS}
+        return JsonResponse({"is_active": run.is_active, **parts})
+
+    # --- buttons
+
+    def retrain(self, request: HttpRequest) -> HttpResponse:
+        return self._request(request, lambda: runs.request_run(TrainingRun.Trigger.ADMIN, request.user))
+
+    def retry(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        run = self._run(run_id)
+        return self._request(request, lambda: runs.retry(run, request.user))
+
+    def cancel(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        _require(request)
+        run = self._run(run_id)
+        if runs.cancel(run, request.user):
+            self.log_change(request, run, _("Cancelled."))
+            messages.success(request, _("%(run)s is cancelled. The live version keeps serving.") % {"run": run})
+        else:
+            messages.warning(request, _("%(run)s has ended already.") % {"run": run})
+        return redirect(run_url(run))
+
+    def _request(self, request: HttpRequest, make: Any) -> HttpResponseRedirect:
+        _require(request)
+        runs.settle_lapsed()  # a run whose worker was killed must not stand in the way
+        try:
+            run = make()
+        except RunAlreadyActive:
+            active = TrainingRun.objects.filter(status__in=TrainingRun.ACTIVE).first()
+            messages.warning(
+                request,
+                _("A training is already queued or running, and there is one at a time: wait for it, or cancel it."),
+            )
+            return redirect(run_url(active) if active else reverse("admin:recommender_trainingrun_changelist"))
+        self.log_addition(request, run, _("Requested in admin."))
+        messages.success(
+            request, _("%(run)s is requested. It starts as soon as a training worker is free.") % {"run": run}
+        )
+        return redirect(run_url(run))
+
+    def _run(self, run_id: int) -> TrainingRun:
+        run = TrainingRun.objects.select_related("started_by").filter(pk=run_id).first()
+        if run is None:
+            raise Http404(_("There is no such training run."))
+        return run
+
+    # --- columns
+
+    @admin.display(description=gettext_lazy("run"), ordering="pk")
+    def name(self, run: TrainingRun) -> str:
+        return str(run)
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def state(self, run: TrainingRun) -> str:
+        return format_html(
+            '<span class="recommender-badge recommender-badge--{}">{}</span>', run.status, run.get_status_display()
+        )
+
+    @admin.display(description=gettext_lazy("progress"))
+    def progress_bar(self, run: TrainingRun) -> str:
+        if not run.is_active:
+            return ""
+        return format_html(
+            '<div class="recommender-live" data-recommender-progress="{}" data-recommender-part="cell">{}</div>',
+            reverse("admin:recommender_trainingrun_progress", args=[run.pk]),
+            render_to_string("admin/recommender/trainingrun/cell.html", live_context(run)),
+        )
+
+    @admin.display(description=gettext_lazy("took"))
+    def took(self, run: TrainingRun) -> str:
+        return duration(elapsed_seconds(run))
+
+
+LIVE_PARTS = ("panel", "cell")
+
+
+def may_retrain(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm(PERMISSION))
+
+
+def _require(request: HttpRequest) -> None:
+    if not may_retrain(request):
+        raise PermissionDenied(_("You need the permission “Can start and cancel a training run”."))
+
+
+def run_url(run: TrainingRun) -> str:
+    return reverse("admin:recommender_trainingrun_change", args=[run.pk])

@@ -1,0 +1,47 @@
+"""For the plugin's admin templates only."""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.template.context import RequestContext
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from recommender.admin.live import live_context
+from recommender.admin.versions import status
+from recommender.models import Event, ModelVersion, TrainingRun
+
+register = template.Library()
+
+
+@register.inclusion_tag("admin/recommender/overview.html", takes_context=True)
+def recommender_overview(context: RequestContext) -> dict[str, Any]:
+    """The box above the plugin's tables: what is live, how the last training went, whether events arrive."""
+    run = TrainingRun.objects.order_by("-pk").first()
+    newest = Event.objects.order_by("-at").values_list("at", flat=True).first()
+    return {
+        **(live_context(run) if run else {}),
+        "run": run,
+        "live": ModelVersion.objects.filter(is_live=True).first(),
+        "newest": newest,
+        "perms": context.get("perms"),
+        "csrf_token": context.get("csrf_token"),
+    }
+
+
+@register.filter
+def day(iso: str) -> str:
+    """`"2017-12-01T00:00:00+00:00"` → the date as people here write it; "" for what is no time."""
+    try:
+        return date_format(datetime.fromisoformat(iso))
+    except (TypeError, ValueError):
+        return ""
+
+
+@register.simple_tag
+def version_badge(version: ModelVersion) -> SafeString:
+    """Live, removed, refused …, as a coloured word."""
+    kind, text = status(version)
+    return format_html('<span class="recommender-badge recommender-badge--{}">{}</span>', kind, text)

@@ -1,0 +1,51 @@
+"""A key is shown once, stored as a hash, and can be revoked."""
+
+import re
+
+from django.test import Client
+
+from recommender.api_keys import create_key, verify_key
+from recommender.models import ApiKey
+from tests.admin.conftest import StaffClient
+
+LIST = "/admin/recommender/apikey/"
+
+
+def test_the_key_is_shown_once_and_works(admin_client: Client) -> None:
+    response = admin_client.post(f"{LIST}add/", {"name": "newsletter"})
+    found = re.search(r'id="recommender-key"[^>]*value="([^"]+)"', response.content.decode())
+    assert found and "no-store" in response["Cache-Control"]
+    key = verify_key(found[1])
+    assert key is not None and key.name == "newsletter"
+    assert ApiKey.objects.count() == 1
+    for url in (LIST, f"{LIST}{key.pk}/change/"):
+        assert found[1] not in admin_client.get(url).content.decode()
+
+
+def test_a_name_is_needed(admin_client: Client) -> None:
+    assert "This field is required" in admin_client.post(f"{LIST}add/", {"name": ""}).content.decode()
+    assert not ApiKey.objects.exists()
+
+
+def test_a_revoked_key_is_refused(admin_client: Client) -> None:
+    key, plaintext = create_key("newsletter")
+    assert "Revoke this key" in admin_client.get(f"{LIST}{key.pk}/change/").content.decode()
+    admin_client.post(f"{LIST}{key.pk}/revoke/")
+    assert verify_key(plaintext) is None
+    assert "Revoke this key" not in admin_client.get(f"{LIST}{key.pk}/change/").content.decode()
+
+
+def test_revoking_needs_a_post_and_the_permission(admin_client: Client, staff_client: StaffClient) -> None:
+    key, plaintext = create_key("newsletter")
+    assert admin_client.get(f"{LIST}{key.pk}/revoke/").status_code == 405
+    client = staff_client("view_apikey")
+    assert client.post(f"{LIST}{key.pk}/revoke/").status_code == 403
+    assert "Revoke this key" not in client.get(f"{LIST}{key.pk}/change/").content.decode()
+    assert verify_key(plaintext) is not None
+
+
+def test_a_key_cannot_be_edited_or_deleted(admin_client: Client) -> None:
+    key, _ = create_key("newsletter")
+    assert admin_client.post(f"{LIST}{key.pk}/change/", {"name": "x"}).status_code == 403
+    assert admin_client.post(f"{LIST}{key.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert ApiKey.objects.get().name == "newsletter"
