@@ -171,17 +171,18 @@ class EmbeddedPostgres:
 
     def _stop_left_over(self, data: Path) -> None:
         """End a server that outlived its parent (no parent-death signal outside Linux): it holds our data."""
+        running = data / "postmaster.pid"
         with contextlib.suppress(
             FileNotFoundError, ValueError, IndexError, ProcessLookupError, psycopg.OperationalError
         ):
-            lines = (data / "postmaster.pid").read_text().splitlines()
+            lines = running.read_text().splitlines()
             pid, port = int(lines[0]), int(lines[3])
             # The password proves that it is ours; a recycled process id does not answer to it.
             psycopg.connect(self._url(port, "postgres"), connect_timeout=2).close()
             os.kill(pid, signal.SIGINT)
-            for _ in range(300):
-                os.kill(pid, 0)
-                time.sleep(0.1)
+            deadline = time.monotonic() + START_SECONDS
+            while running.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
 
     def _password(self, create: bool = False) -> str:
         path = self.folder / "password"

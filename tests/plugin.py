@@ -1,12 +1,13 @@
 """pytest plugin, loaded by `-p tests.plugin`: real engines under the tests.
 
-Postgres starts at import, before Django reads its settings; the broker and a worker when a test asks for them.
+Postgres and the broker start at import, before Django reads its settings; a worker when a test asks for it.
 
 DATABASE_URL and CELERY_BROKER_URL, where set, are used instead.
 """
 
 import atexit
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from demo.broker import EmbeddedBroker
 from demo.postgres import EmbeddedPostgres
@@ -25,33 +27,39 @@ ROOT = Path(__file__).resolve().parent.parent
 WORKER_START_SECONDS = 60
 
 
-def _start_postgres() -> None:
+def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="recommender-tests-"))
-    folder.chmod(0o711)  # as root the server runs as another account
-    server = EmbeddedPostgres(folder, durable=False)
+    folder.chmod(0o711)  # as root, Postgres runs as another account
+    return folder
+
+
+def _start_postgres() -> None:
+    server = EmbeddedPostgres(_folder(), durable=False)
     atexit.register(server.destroy)
     os.environ["DATABASE_URL"] = server.start()
 
 
+def _start_broker() -> str:
+    server = EmbeddedBroker(_folder())
+    atexit.register(shutil.rmtree, server.folder)
+    atexit.register(server.stop)
+    os.environ["CELERY_BROKER_URL"] = server.start()
+    return server.url
+
+
 if not os.environ.get("DATABASE_URL"):
     _start_postgres()
+_embedded_broker_url = "" if os.environ.get("CELERY_BROKER_URL") else _start_broker()
 
 
-@pytest.fixture(scope="session")
-def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real broker, started when the first test asks; the Celery app of this process publishes to it."""
-    from shop.celery import app
-
-    if url := os.environ.get("CELERY_BROKER_URL"):
-        yield url
-        return
-    with EmbeddedBroker(tmp_path_factory.mktemp("broker")) as broker:
-        before = app.conf.broker_url
-        app.conf.broker_url = broker.url
-        app.pool.force_close_all()  # connections to the old one
-        yield broker.url
-        app.pool.force_close_all()
-        app.conf.broker_url = before
+@pytest.fixture
+def broker_url() -> str:
+    """The real broker; the embedded one is empty: messages of earlier tests are gone."""
+    url = os.environ["CELERY_BROKER_URL"]
+    if _embedded_broker_url == url:  # never somebody's own
+        with redis.Redis.from_url(url) as client:
+            client.flushall()
+    return url
 
 
 @pytest.fixture
