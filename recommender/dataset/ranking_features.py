@@ -1,7 +1,7 @@
 """What the ranker sees of a candidate. One definition for training, judging and serving, so that they cannot differ."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 PURCHASE: Final = 4
 LONG_DECAY_DAYS: Final = 120.0  # DATA: own purchases decayed over 120 days are the strongest single repeat signal
 SHORT_DECAY_DAYS: Final = 21.0
-FEATURES: Final = ("similarity", "log_popularity", "own_long", "own_short", "is_repeat", "repeat_similarity")
+FEATURES: Final = ("similarity", "log_popularity", "own_long", "own_short", "own_share", "is_repeat", "own_items")
 
 Floats = NDArray[np.float32]
 
@@ -39,20 +39,28 @@ def ranking_features(similarity: Floats, popularity: Floats, own_long: Floats, o
         np.log1p(popularity),
         np.log1p(own_long),
         np.log1p(own_short),
+        own_long / max(float(own_long.max(initial=0.0)), 1e-6),
         is_repeat,
-        is_repeat * similarity,
+        np.full(len(similarity), np.log1p(is_repeat.sum()), dtype=np.float32),
     ]
     return np.stack(columns, axis=-1).astype(np.float32)  # [n, features]
 
 
-def rank_candidates(features: Floats, ranker: Mapping[str, object]) -> Floats:
-    """[n] float32 scores, higher is better: the linear ranker of a version (`ModelVersion.ranker`).
+def rank_candidates(features: Floats, ranker: Mapping[str, Any]) -> Floats:
+    """[n] float32 scores, higher is better: the small network of a version (`ModelVersion.ranker`).
+
+    relu((x - mean) / scale · W1 + b1) · w2, plus a linear term (x - mean) / scale · w0.
 
     Args:
         features: [n, features] from `ranking_features`.
-        ranker: {"weights": {feature name: weight}}; a missing feature weighs 0. Without "weights", similarity decides.
+        ranker: {"mean", "scale": [features], "linear": [features], "hidden": [features, h], "bias": [h], "out": [h]};
+            empty for a version without a ranker: similarity decides.
     """
-    weights = ranker.get("weights") or {"similarity": 1.0}
-    assert isinstance(weights, Mapping)
-    vector = np.array([float(weights.get(name, 0.0)) for name in FEATURES], dtype=np.float32)
-    return np.asarray(features @ vector, dtype=np.float32)
+    if not ranker:
+        return features[:, FEATURES.index("similarity")]
+    mean, scale, linear, hidden, bias, out = (
+        np.asarray(ranker[name], dtype=np.float32) for name in ("mean", "scale", "linear", "hidden", "bias", "out")
+    )
+    x = (features - mean) / scale  # [n, features]
+    scores = x @ linear + np.maximum(x @ hidden + bias, 0.0) @ out
+    return np.asarray(scores, dtype=np.float32)

@@ -1,0 +1,72 @@
+"""Event log → one history a visitor, in time order, and windows of it that fit the Transformer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.capture.tables import EventLog
+from recommender.dataset.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """All events, grouped by visitor and in time order within each; rows of the vocabularies, not shop keys.
+
+    Attributes:
+        offsets: [visitors + 1] int64; visitor number v owns events offsets[v]..offsets[v + 1].
+        visitor: [visitors] int64, `Visitor.pk` of visitor number v, ascending.
+        item: [events] int64 item rows, never padding.
+        kind: [events] int64.
+        at: [events] int64 seconds.
+        basket: [events] int64, the same number for events of one visitor with the same timestamp; ascending.
+    """
+
+    offsets: NDArray[np.int64]
+    visitor: NDArray[np.int64]
+    item: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    at: NDArray[np.int64]
+    basket: NDArray[np.int64]
+
+    @property
+    def owner(self) -> NDArray[np.int64]:
+        """[events] visitor number of each event."""
+        return np.repeat(np.arange(len(self.visitor)), np.diff(self.offsets))
+
+
+def histories(log: EventLog, items: Vocabulary) -> Histories:
+    """Group the log by visitor with one sort; events of items outside the vocabulary are left out."""
+    rows = items.rows(log.item)
+    known = rows > 0
+    visitor, item, kind, at = log.visitor[known], rows[known], log.kind[known].astype(np.int64), log.at[known]
+    order = np.lexsort((at, visitor))
+    visitor, item, kind, at = visitor[order], item[order], kind[order], at[order]
+    keys, starts = np.unique(visitor, return_index=True)
+    new_basket = np.ones(len(visitor), dtype=bool)
+    new_basket[1:] = (visitor[1:] != visitor[:-1]) | (at[1:] != at[:-1])
+    offsets = np.append(starts, len(visitor)).astype(np.int64)
+    return Histories(offsets, keys, item, kind, at, np.cumsum(new_basket) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Pieces of histories of at most `length` events: start inclusive, stop exclusive, in event positions."""
+
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+
+
+def windows(grouped: Histories, length: int, stride: int) -> Windows:
+    """Cut every history into windows of `length`, counted from its end, a new one each `stride` events.
+
+    Windows overlap by `length - stride`, so that most positions see that much history.
+    """
+    starts, stops = [], []
+    for first, last in zip(grouped.offsets[:-1], grouped.offsets[1:], strict=True):
+        stop = np.arange(last, first, -stride)
+        stops.append(stop)
+        starts.append(np.maximum(stop - length, first))
+    if not starts:
+        return Windows(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    return Windows(np.concatenate(starts), np.concatenate(stops))

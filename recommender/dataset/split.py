@@ -1,0 +1,69 @@
+"""Judge by time: what happened after a moment, predicted from what happened before it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.capture.tables import PURCHASE, EventLog
+
+DAY = 86_400  # seconds
+SESSION_GAP = 1_800  # seconds without an event that end a session
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """What each visitor did next: the first session after the cut, of visitors with history before it.
+
+    Attributes:
+        visitor: [pairs] int64, `Visitor.pk`, ascending.
+        item: [pairs] the shop's keys; one row a (visitor, item), no doubles.
+        start: seconds since 1970 UTC, the cut.
+    """
+
+    visitor: NDArray[np.int64]
+    item: NDArray[np.generic]
+    start: int
+
+    def __len__(self) -> int:
+        return len(self.visitor)
+
+
+def holdout_start(log: EventLog, days: float, share: float = 0.1) -> int:
+    """The cut: `days` before the newest event, or later, so that at most `share` of the events lie behind it."""
+    if not len(log):
+        return 0
+    by_days = int(log.at[-1] - days * DAY)
+    by_share = int(log.at[int(len(log) * (1 - share))])
+    return max(by_days, by_share)
+
+
+def split_by_time(log: EventLog, at: int) -> tuple[EventLog, Holdout]:
+    """(events before `at`, what their visitors did first from `at` on).
+
+    Where the log holds purchases, the first purchasing session counts: its purchases are the answer. A shop that
+    records no purchases is judged by all kinds.
+    """
+    train = log.where(log.at < at)
+    later = log.where((log.at >= at) & np.isin(log.visitor, train.visitor))
+    if (later.kind == PURCHASE).any():
+        later = later.where(later.kind == PURCHASE)
+    visitor, item = first_sessions(later)
+    return train, Holdout(visitor, item, at)
+
+
+def first_sessions(log: EventLog) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
+    """(visitor [pairs], item [pairs]) of each visitor's first session in the log, each pair once."""
+    order = np.lexsort((log.at, log.visitor))
+    visitor, item, at = log.visitor[order], log.item[order], log.at[order]
+    is_first = np.ones(len(visitor), dtype=bool)
+    is_first[1:] = visitor[1:] != visitor[:-1]
+    new_session = is_first.copy()
+    new_session[1:] |= at[1:] - at[:-1] > SESSION_GAP
+    session = np.cumsum(new_session)
+    first_of_visitor = session[np.flatnonzero(is_first)] if len(session) else session
+    number = np.cumsum(is_first) - 1
+    mask = session == first_of_visitor[number] if len(session) else np.zeros(0, dtype=bool)
+    pairs = np.rec.fromarrays([visitor[mask], item[mask]], names="visitor,item")
+    unique = np.unique(pairs)
+    return unique["visitor"].astype(np.int64), unique["item"]

@@ -1,0 +1,183 @@
+"""Light graph convolution over the visitor–item graph: the graph part of an item's vector.
+
+A visitor has no row of its own: its vector is the weighted mean of its items' vectors, at training as at serving.
+Each step drops half of the edges at random and must predict dropped edges from the kept ones; two such views of an
+item are pulled together.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch_geometric.nn import LGConv
+
+from recommender.encoders.losses import info_nce, sampled_softmax
+from recommender.encoders.training import EpochReport, seeded, silent
+
+# torch announces that its CSR layout is young; the products used here are covered by tests.
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """The bipartite graph, sorted by visitor, with the permutation that sorts it by item.
+
+    Attributes:
+        visitor, item: [edges] int64. weight: [edges] float32 > 0. by_item: [edges] int64 permutation.
+        visitors, items: number of nodes of either side.
+    """
+
+    visitor: Tensor
+    item: Tensor
+    weight: Tensor
+    by_item: Tensor
+    visitors: int
+    items: int
+
+    @classmethod
+    def of(cls, matrix: sp.csr_matrix, device: str) -> "Edges":
+        coo = matrix.tocoo()
+        item = torch.from_numpy(coo.col.astype(np.int64))
+        by_item = torch.argsort(item, stable=True)
+        visitor, weight = torch.from_numpy(coo.row.astype(np.int64)), torch.from_numpy(coo.data)
+        visitors, items = matrix.shape
+        return cls(visitor.to(device), item.to(device), weight.to(device), by_item.to(device), visitors, items)
+
+    def adjacency(self, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Kept edges as CSR: pooling and to visitors, both [visitors, items], and to items, [items, visitors].
+
+        Pooling rows sum to 1. The other two hold 1 / sqrt(degree visitor × degree item).
+        """
+        visitor, item, weight = self.visitor[keep], self.item[keep], self.weight[keep]
+        total = torch.zeros(self.visitors, device=weight.device).index_add_(0, visitor, weight)
+        pooling = _csr(visitor, item, weight / total[visitor], (self.visitors, self.items))
+        per_visitor = torch.bincount(visitor, minlength=self.visitors).float()
+        per_item = torch.bincount(item, minlength=self.items).float()
+        norm = (per_visitor[visitor] * per_item[item]).rsqrt()
+        order = self.by_item[keep[self.by_item]]  # kept edges in item order
+        back = (self.visitor[order], self.item[order])
+        back_norm = (per_visitor[back[0]] * per_item[back[1]]).rsqrt()
+        to_visitors = _csr(visitor, item, norm, (self.visitors, self.items))
+        to_items = _csr(back[1], back[0], back_norm, (self.items, self.visitors))
+        return pooling, to_visitors, to_items
+
+
+def _csr(row: Tensor, column: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:
+    """CSR from edges that are sorted by row already."""
+    pointer = torch.zeros(shape[0] + 1, dtype=torch.int64, device=row.device)
+    pointer[1:] = torch.bincount(row, minlength=shape[0]).cumsum(0)
+    return torch.sparse_csr_tensor(pointer, column, value, size=shape)
+
+
+class GraphEncoder(nn.Module):
+    """Items' own vectors, seeded by content, smoothed over the items of the same visitors.
+
+    h^(k+1) = D^-1/2 A D^-1/2 h^(k), no weights and no nonlinearity; the layers are averaged.
+    Source: LightGCN, arXiv:2002.02126; two dropped-edge views: SGL, arXiv:2010.10783.
+    """
+
+    content: Tensor
+
+    def __init__(self, items: int, content: Tensor, dim: int = 64) -> None:
+        super().__init__()
+        self.own = nn.Embedding(items, dim)
+        nn.init.normal_(self.own.weight, std=dim**-0.5)
+        self.from_content = nn.Linear(content.shape[1], dim, bias=False)
+        self.convolution = LGConv(normalize=False)
+        self.log_scale = nn.Parameter(torch.tensor(2.3))
+        self.register_buffer("content", content)
+
+    def items(self, adjacency: tuple[Tensor, Tensor, Tensor] | None, keep_own: Tensor | None = None) -> Tensor:
+        """[items, dim] unit norm; without an adjacency, what content alone predicts."""
+        x = self.from_content(self.content)
+        if adjacency is None:
+            return F.normalize(x, dim=-1)
+        own = self.own.weight if keep_own is None else self.own.weight * keep_own
+        x = x + own
+        _, to_visitors, to_items = adjacency
+        visitors = self.convolution(x, to_visitors)  # [visitors, dim]
+        smoothed = self.convolution(visitors, to_items)  # [items, dim]
+        return F.normalize(x + smoothed, dim=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSettings:
+    dim: int = 64
+    steps: int = 60
+    batch: int = 8_192  # dropped edges that a step predicts
+    negatives: int = 4_096  # shared random items
+    drop: float = 0.5  # share of edges that a view lacks
+    own_drop: float = 0.1  # share of items that a step knows by content only, so that cold items work
+    contrast: float = 0.1  # weight of the contrast between the views
+    learning_rate: float = 0.02
+
+
+def train_graph(
+    matrix: sp.csr_matrix,
+    content: NDArray[np.float32],
+    settings: GraphSettings,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    report: EpochReport = silent,
+) -> NDArray[np.float32]:
+    """[items, dim] float32 unit-norm graph vectors; items without an edge get what their content predicts.
+
+    Args:
+        matrix: [visitors, items] CSR of interaction weights. content: [items, content dim] unit norm.
+    """
+    generator = seeded(seed)
+    edges = Edges.of(matrix, device)
+    model = GraphEncoder(edges.items, torch.from_numpy(content).to(device), settings.dim).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps)
+    for step in range(settings.steps):
+        loss = _step_loss(model, edges, settings, generator)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        report(step + 1, settings.steps, loss.item())
+    return _final_items(model, edges)
+
+
+def _step_loss(model: GraphEncoder, edges: Edges, settings: GraphSettings, generator: torch.Generator) -> Tensor:
+    device = edges.item.device
+    views, keeps = [], []
+    keep_own = (torch.rand(edges.items, 1, generator=generator) >= settings.own_drop).float().to(device)
+    for _ in range(2):
+        keep = (torch.rand(len(edges.item), generator=generator) >= settings.drop).to(device)
+        adjacency = edges.adjacency(keep)
+        views.append((model.items(adjacency, keep_own), adjacency[0]))
+        keeps.append(keep)
+    (items_a, pooling), (items_b, _) = views
+    visitors = F.normalize(model.convolution(items_a, pooling), dim=-1)  # [visitors, dim]
+    dropped = torch.nonzero(~keeps[0]).ravel()
+    chosen = dropped[torch.randint(len(dropped), (min(settings.batch, len(dropped)),), generator=generator).to(device)]
+    random_items = torch.randint(1, edges.items, (settings.negatives,), generator=generator).to(device)
+    candidates, place = torch.unique(torch.cat([edges.item[chosen], random_items]), return_inverse=True)
+    loss = sampled_softmax(
+        visitors[edges.visitor[chosen]],
+        items_a[candidates],
+        place[: len(chosen)],
+        torch.zeros(len(candidates), device=device),
+        model.log_scale.exp(),
+    )
+    if len(candidates) > 1:
+        sample = candidates[:2_048]
+        loss = loss + settings.contrast * info_nce(items_a[sample], items_b[sample], temperature=0.2)
+    return loss
+
+
+@torch.no_grad()
+def _final_items(model: GraphEncoder, edges: Edges) -> NDArray[np.float32]:
+    model.eval()
+    everything = torch.ones(len(edges.item), dtype=torch.bool, device=edges.item.device)
+    vectors = model.items(edges.adjacency(everything))
+    has_edge = torch.bincount(edges.item, minlength=edges.items) > 0
+    return torch.where(has_edge[:, None], vectors, model.items(None)).cpu().numpy()

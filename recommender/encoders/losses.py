@@ -1,0 +1,50 @@
+"""Contrastive objectives shared by the encoders."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def info_nce(view_a: Tensor, view_b: Tensor, temperature: float = 0.1) -> Tensor:
+    """Pull two views of one item together and push the batch's other items apart.
+
+    Args:
+        view_a, view_b: [batch, dim] float; row i of both is the same item, any length.
+        temperature: softmax temperature, > 0; lower weighs near negatives more.
+    Returns:
+        Scalar mean cross-entropy in nats; log(batch) when every row is the same vector.
+    Raises:
+        ValueError: fewer than two rows, so there is no negative.
+    Source: InfoNCE, arXiv:1807.03748.
+    """
+    if len(view_a) < 2:
+        raise ValueError("info_nce needs at least two rows: with one there is no negative")
+    a, b = F.normalize(view_a, dim=-1), F.normalize(view_b, dim=-1)
+    logits = a @ b.T / temperature  # [batch, batch]
+    return F.cross_entropy(logits, torch.arange(len(a), device=a.device))
+
+
+def sampled_softmax(
+    query: Tensor,
+    candidates: Tensor,
+    target: Tensor,
+    log_q: Tensor,
+    scale: Tensor | float,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Cross-entropy of one target an example among candidates that all examples share, as one matrix product.
+
+    Args:
+        query: [batch, dim] unit norm. candidates: [n, dim] unit norm.
+        target: [batch] int64, the target's place among the candidates.
+        log_q: [n] log of how often a candidate is drawn; subtracted, so that drawing popular items more often
+            does not teach the model to avoid them.
+        scale: 1 / temperature.
+        weight: [batch] ≥ 0, importance of an example; None is all alike.
+    Returns:
+        Scalar weighted mean in nats.
+    Source: sampled softmax with the logQ correction, Yi et al., RecSys 2019.
+    """
+    logits = query @ candidates.T * scale - log_q  # [batch, n]
+    losses = F.cross_entropy(logits, target, reduction="none")
+    return losses.mean() if weight is None else (losses * weight).sum() / weight.sum()

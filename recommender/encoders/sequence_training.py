@@ -1,0 +1,194 @@
+"""Trains the sequence encoder: windows in, next baskets out, one softmax over shared candidates a step."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recommender.dataset.sequences import Histories, windows
+from recommender.encoders.sequence import SequenceEncoder, SequenceSettings
+from recommender.encoders.training import EpochReport, seeded, silent
+
+CHECK_EVERY = 20
+MAX_CHECK_WINDOWS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What each basket end predicts.
+
+    Attributes:
+        first, last: [events] int64; event e, if it ends a basket, predicts events first[e]..last[e] (exclusive), the
+            visitor's next basket; empty for every other event and for the last basket.
+        weight: [events] float32 of an event as a target: 1 for an item new to the visitor, less for a repeat.
+    """
+
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    weight: NDArray[np.float32]
+
+
+def next_baskets(grouped: Histories, repeat_weight: float) -> Targets:
+    """The targets of every event of the log."""
+    events = len(grouped.item)
+    owner = grouped.owner
+    starts = np.flatnonzero(np.r_[True, grouped.basket[1:] != grouped.basket[:-1]]) if events else np.zeros(0, np.int64)
+    stops = np.r_[starts[1:], events] if events else starts
+    first, last = np.zeros(events, np.int64), np.zeros(events, np.int64)
+    same = np.flatnonzero(owner[starts[:-1]] == owner[starts[1:]]) if len(starts) > 1 else np.zeros(0, np.int64)
+    ends = stops[same] - 1
+    first[ends], last[ends] = starts[same + 1], stops[same + 1]
+    pair = owner * (int(grouped.item.max(initial=0)) + 1) + grouped.item
+    _, first_seen = np.unique(pair, return_index=True)
+    weight = np.full(events, repeat_weight, dtype=np.float32)
+    weight[first_seen] = 1.0
+    return Targets(first, last, weight)
+
+
+class Batches:
+    """Windows bucketed by length, so that padding stays small; each query is used in one window only."""
+
+    def __init__(self, grouped: Histories, settings: SequenceSettings) -> None:
+        self.grouped, self.length = grouped, settings.length
+        self.targets = next_baskets(grouped, settings.repeat_weight)
+        cut = windows(grouped, settings.length, settings.length // 2)
+        self.start, self.stop = cut.start, cut.stop
+        self.size = settings.batch
+        # Every twentieth visitor only tells when to stop.
+        self.is_check = grouped.owner[self.start] % CHECK_EVERY == CHECK_EVERY - 1
+
+    def epoch(self, generator: torch.Generator) -> list[NDArray[np.int64]]:
+        """Window numbers of each step, in a new order: similar lengths together, steps shuffled."""
+        training = np.flatnonzero(~self.is_check)
+        noise = torch.rand(len(training), generator=generator).numpy()
+        order = training[np.argsort((self.stop - self.start)[training] + noise, kind="stable")]
+        steps = np.array_split(order, max(1, round(len(order) / self.size)))
+        return [steps[i] for i in torch.randperm(len(steps), generator=generator).tolist()]
+
+    def check(self) -> list[NDArray[np.int64]]:
+        """Window numbers of each step of the visitors that are kept apart; always the same."""
+        chosen = np.flatnonzero(self.is_check)[:MAX_CHECK_WINDOWS]
+        return np.array_split(chosen, max(1, round(len(chosen) / self.size))) if len(chosen) else []
+
+    def gather(self, chosen: NDArray[np.int64]) -> tuple[Tensor, ...]:
+        """Tensors of one step.
+
+        Returns:
+            items, kinds [batch, length] int64 and ages [batch, length] float32, right-padded with 0;
+            query [queries] int64 flat positions batch × length; of [pairs] int64 query number of each target;
+            target [pairs] int64 item rows; weight [pairs] float32.
+        """
+        start, stop = self.start[chosen], self.stop[chosen]
+        length = int((stop - start).max())
+        place = start[:, None] + np.arange(length)[None, :]  # [batch, length] event numbers
+        inside = place < stop[:, None]
+        place = np.where(inside, place, 0)
+        grouped = self.grouped
+        items = np.where(inside, grouped.item[place], 0)
+        kinds = np.where(inside, grouped.kind[place], 0)
+        ages = np.where(inside, grouped.at[stop - 1][:, None] - grouped.at[place], 0).astype(np.float32)
+        # A window's first half was the second half of another one, unless it begins the history.
+        fresh = np.arange(length)[None, :] >= np.where(stop - start < self.length, 0, self.length // 2)[:, None]
+        first, last = self.targets.first[place], self.targets.last[place]
+        query = np.flatnonzero(inside & fresh & (last > first))
+        counts = (last - first).ravel()[query]
+        of = np.repeat(np.arange(len(query)), counts)
+        offset = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        event = np.repeat(first.ravel()[query], counts) + offset
+        arrays = (items, kinds, ages, query, of, grouped.item[event], self.targets.weight[event])
+        tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+        return tuple(tensors)
+
+
+def train_sequence(
+    grouped: Histories,
+    content: NDArray[np.float32],
+    settings: SequenceSettings,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    report: EpochReport = silent,
+) -> SequenceEncoder:
+    """Fit on the histories; `content` is [item rows, content dim] with row 0 for padding. Returned in eval mode."""
+    generator = seeded(seed)
+    log_popularity = np.log1p(np.bincount(grouped.item, minlength=len(content))).astype(np.float32)
+    model = SequenceEncoder(torch.from_numpy(content), torch.from_numpy(log_popularity), settings).to(device)
+    batches = Batches(grouped, settings)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
+    steps = settings.epochs * len(batches.epoch(torch.Generator().manual_seed(0)))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=steps + 1)
+    seen = torch.from_numpy(np.unique(grouped.item))
+    best = (math.inf, model.state_dict())
+    for epoch in range(settings.epochs):
+        total, count = 0.0, 0
+        for chosen in batches.epoch(generator):
+            loss = _step_loss(model, batches.gather(chosen), seen, settings, generator, device)
+            if loss is None:
+                continue
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            total, count = total + loss.item(), count + 1
+        report(epoch + 1, settings.epochs, total / max(count, 1))
+        checked = _check_loss(model, batches, seen, settings, device)
+        if checked >= best[0]:  # it has begun to learn visitors by heart
+            break
+        best = (checked, {name: value.clone() for name, value in model.state_dict().items()})
+    model.load_state_dict(best[1])
+    return model.eval()
+
+
+@torch.no_grad()
+def _check_loss(
+    model: SequenceEncoder, batches: Batches, seen: Tensor, settings: SequenceSettings, device: str
+) -> float:
+    """Mean loss on the visitors that are kept apart; NaN where there are none, which never stops a training."""
+    model.eval()
+    generator = torch.Generator().manual_seed(0)
+    plain = replace(settings, own_drop=0.0)
+    losses = [_step_loss(model, batches.gather(chosen), seen, plain, generator, device) for chosen in batches.check()]
+    model.train()
+    known = [loss.item() for loss in losses if loss is not None]
+    return sum(known) / len(known) if known else math.nan
+
+
+def _step_loss(
+    model: SequenceEncoder,
+    batch: tuple[Tensor, ...],
+    seen: Tensor,
+    settings: SequenceSettings,
+    generator: torch.Generator,
+    device: str,
+) -> Tensor | None:
+    """Mean over queries of log Z - the weighted mean logit of the query's targets; None where no query is."""
+    items, kinds, ages, query, of, target, weight = (tensor.to(device) for tensor in batch)
+    if not len(query):
+        return None
+    candidates, log_q = _candidates(target, seen, settings.candidates, generator)
+    rows, place = torch.unique(torch.cat([candidates, items.ravel()]), return_inverse=True)
+    keep = (torch.rand(len(rows), 1, generator=generator) >= settings.own_drop).float().to(device)
+    table = model.items(rows, keep)  # [rows, dim]
+    history = table[place[len(candidates) :]].reshape(*items.shape, -1)  # [batch, length, dim]
+    hidden = model.visitor(history, kinds, ages).flatten(0, 1)[query]  # [queries, dim]
+    logits = hidden @ table[place[: len(candidates)]].T * model.log_scale.exp()  # [queries, candidates]
+    logits = logits + model.popularity_weight * model.log_popularity[candidates]
+    log_z = torch.logsumexp(logits - log_q.to(device), dim=-1)
+    losses = (log_z[of] - logits[of, torch.searchsorted(candidates, target)]) * weight
+    return losses.sum() / weight.sum()
+
+
+def _candidates(target: Tensor, seen: Tensor, most: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """All seen items, or the targets and a sample: (rows ascending [n], log of the chance to be drawn [n])."""
+    if len(seen) <= most:
+        return seen.to(target.device), torch.zeros(len(seen))
+    sample = seen[torch.randperm(len(seen), generator=generator)[:most]].to(target.device)
+    candidates = torch.unique(torch.cat([target, sample]))
+    # A target is there for sure, any other item with the chance of the sample.
+    log_q = torch.full((len(candidates),), np.log(most / len(seen)), dtype=torch.float32)
+    log_q[torch.searchsorted(candidates, target).cpu()] = 0.0
+    return candidates, log_q

@@ -1,0 +1,63 @@
+"""Good enough to show? A version goes live only if it beats the baselines and is no worse than the live one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOLERANCE = 0.02  # relative, against the live version only: noise between two equally good ones
+MIN_VISITORS = 20  # fewer holdout visitors tell nothing: then the gate checks the vectors only
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Passed or not, why, and the numbers.
+
+    Attributes:
+        metrics: ranker name ("ours", "popularity", "item_knn", "own_decayed", "live") → metric → value.
+        holdout: {"visitors": how many were asked, "start": ISO time of the cut}.
+    """
+
+    passed: bool
+    reasons: list[str]
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    holdout: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "passed": self.passed,
+            "reasons": self.reasons,
+            "metrics": self.metrics,
+            "holdout": self.holdout,
+        }
+
+
+def judge(
+    vectors: NDArray[np.float32],
+    catalogue_size: int,
+    metrics: Mapping[str, Mapping[str, float]],
+    holdout: Mapping[str, Any],
+) -> Verdict:
+    """Compare `metrics["ours"]` with every other entry on NDCG@10, and check the vectors themselves."""
+    reasons = _defects(vectors, catalogue_size)
+    if int(holdout["visitors"]) >= MIN_VISITORS:
+        ours = metrics["ours"]["ndcg@10"]
+        for name, values in metrics.items():
+            bar = values["ndcg@10"] * (1 - TOLERANCE if name == "live" else 1)
+            if name != "ours" and ours < bar:
+                reasons.append(f"NDCG@10 {ours:.4f} is below {name} with {values['ndcg@10']:.4f}")
+    copied = {name: dict(values) for name, values in metrics.items()}
+    return Verdict(not reasons, reasons, copied, dict(holdout))
+
+
+def _defects(vectors: NDArray[np.float32], catalogue_size: int) -> list[str]:
+    reasons = []
+    if len(vectors) != catalogue_size:
+        reasons.append(f"{len(vectors)} vectors for {catalogue_size} items")
+    if not np.isfinite(vectors).all():
+        reasons.append(f"{int((~np.isfinite(vectors)).any(axis=1).sum())} vectors hold NaN or infinity")
+    elif len(vectors) and np.abs(np.linalg.norm(vectors, axis=1) - 1).max() > 1e-2:
+        reasons.append("a vector is not of unit length")
+    return reasons

@@ -1,0 +1,255 @@
+"""Events and items → one judged version. The whole offline story between export and publication, without Django."""
+
+import datetime
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recommender.capture.tables import EventLog, ItemTable
+from recommender.dataset.graph import ItemPairs, item_pairs, visitor_item_matrix
+from recommender.dataset.ranking_features import LONG_DECAY_DAYS, SHORT_DECAY_DAYS
+from recommender.dataset.sequences import Histories, histories
+from recommender.dataset.split import Holdout, holdout_start, split_by_time
+from recommender.encoders.fusion import fit_weights, fuse, lay_out, popularity_part
+from recommender.encoders.progress import Progress, Report
+from recommender.encoders.ranker import fit_ranker
+from recommender.encoders.stack import Stack, StackSettings, encode_visitors, train_stack
+from recommender.encoders.tables import EmbeddingTable, Part
+from recommender.encoders.training import EpochReport
+from recommender.encoders.visitor_onnx import NAME, export_visitor_encoder
+from recommender.evaluation.baselines import (
+    ALL_KINDS,
+    FOREVER,
+    PURCHASES,
+    Scorer,
+    item_knn,
+    own_decayed,
+    popular,
+    popularity,
+)
+from recommender.evaluation.gate import Verdict, judge
+from recommender.evaluation.judge import evaluate, relevant_items
+from recommender.evaluation.served import ServedLists
+
+Floats = NDArray[np.float32]
+# Stages in order, with the share of the whole run that each takes (measured on 1.5 million events, two cores).
+STAGES = {
+    "text": 0.05,
+    "autoencoder": 0.15,
+    "graph": 0.3,
+    "sequence": 0.32,
+    "fusion": 0.06,
+    "judge": 0.07,
+    "vectors": 0.03,
+    "publish": 0.02,
+}
+WEIGHT_VISITORS = 600  # asked when the fusion weights are chosen
+WEIGHT_ITEMS = 8_000  # drawn for the softmax that chooses them
+RANKER_VISITORS = 1_500
+JUDGE_VISITORS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    stack: StackSettings = StackSettings()
+    validation_days: float = 14.0
+    holdout_days: float = 14.0
+    min_buyers: int = 5
+    candidates: int = 300
+
+
+class Stages:
+    """Turns epochs of stages into `Progress` of the whole run, and keeps the losses."""
+
+    def __init__(self, report: Report) -> None:
+        self.report, self.began = report, time.monotonic()
+        self.losses: list[dict[str, object]] = []
+        self.names = list(STAGES)
+
+    def __call__(self, stage: str) -> EpochReport:
+        index = self.names.index(stage)
+        before = sum(STAGES[name] for name in self.names[:index])
+
+        def epoch_done(epoch: int, epochs: int, loss: float) -> None:
+            fraction = before + STAGES[stage] * epoch / max(epochs, 1)
+            elapsed = time.monotonic() - self.began
+            left = elapsed * (1 - fraction) / fraction if fraction > 0.02 else None
+            if epoch and loss:
+                self.losses.append({"stage": stage, "epoch": epoch, "loss": round(loss, 6)})
+            self.report(Progress(stage, index + 1, len(self.names), epoch, epochs, loss or None, fraction, left))
+
+        epoch_done(0, 1, 0.0)
+        return epoch_done
+
+
+def train_version(
+    log: EventLog,
+    items: ItemTable,
+    settings: PipelineSettings,
+    report: Report,
+    *,
+    cut: int | None = None,
+    now: int | None = None,
+) -> tuple[EmbeddingTable, Verdict]:
+    """Train, weigh, rank, judge; returns what would be published and whether it should be.
+
+    Args:
+        cut: seconds since 1970 UTC where the holdout begins; None takes `settings.holdout_days`.
+        now: the moment that published visitor vectors are computed for; None is the newest event.
+    """
+    stage = Stages(report)
+    train, holdout = split_by_time(log, holdout_start(log, settings.holdout_days) if cut is None else cut)
+    fit, validation = split_by_time(train, holdout_start(train, settings.validation_days))
+
+    stack = train_stack(fit, items, settings.stack, stage)
+
+    fusion_done = stage("fusion")
+    parts = weigh(stack, fit, validation)
+    ranker = learn_ranker(stack, parts, fit, validation, settings)
+    fusion_done(1, 1, 0.0)
+
+    judge_done = stage("judge")
+    metrics, asked = compare(stack, parts, ranker, train, holdout, settings)
+    judge_done(1, 1, 0.0)
+
+    vectors_done = stage("vectors")
+    table = embed(stack, parts, ranker, log, settings, stage.losses, now)
+    start = datetime.datetime.fromtimestamp(holdout.start, datetime.UTC).isoformat()
+    verdict = judge(table.vector, len(items), metrics, {"visitors": asked, "start": start})
+    vectors_done(1, 1, 0.0)
+    return table, verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The stack looked at from one moment: histories up to it, popularity and fused vectors as of it."""
+
+    grouped: Histories
+    popularity: Floats
+    parts: tuple[Part, ...]
+    fused: Floats
+    visitors: Floats
+    now: int
+
+
+def moment(stack: Stack, parts: tuple[Part, ...], log: EventLog, now: int) -> Moment:
+    """Everything that a list needs at `now` from the events in `log`."""
+    grouped = histories(log, stack.items)
+    counts = popularity(grouped, len(stack.items), now)
+    fused = fuse(stack.vectors | {"popularity": popularity_part(counts)}, parts)
+    fused[0] = 0.0
+    visitors = encode_visitors(stack.visitor_encoder(parts), fused, grouped, now)
+    return Moment(grouped, counts, parts, fused, visitors, now)
+
+
+def weigh(stack: Stack, fit: EventLog, validation: Holdout) -> tuple[Part, ...]:
+    """Choose the parts' weights on what visitors did next: on items new to them where there are any.
+
+    A sample of visitors and items is enough for four numbers.
+    """
+    even = lay_out(stack.dims, dict.fromkeys(stack.dims, 1.0))
+    seen = moment(stack, even, fit, validation.start)
+    asked, relevant = relevant_items(validation, seen.grouped, stack.items)
+    asked, relevant = asked[:WEIGHT_VISITORS], relevant[:WEIGHT_VISITORS]
+    if not len(asked):
+        return even
+    sample = np.random.default_rng(stack.settings.seed).permutation(np.arange(1, len(stack.items)))[:WEIGHT_ITEMS]
+    rows = np.union1d(sample, relevant.indices)
+    right = relevant.toarray()[:, rows] > 0
+    taken = _taken(seen.grouped, len(stack.items))[asked].toarray()[:, rows] > 0
+    if (right & ~taken).any():
+        right &= ~taken
+    cosines = np.stack([_cosine(seen, part, asked, rows) for part in even], axis=-1)
+    return lay_out(stack.dims, fit_weights(cosines, right, tuple(stack.dims)))
+
+
+def _cosine(seen: Moment, part: Part, asked: NDArray[np.int64], rows: NDArray[np.int64]) -> Floats:
+    """[asked, rows] cosine of one part."""
+    columns = slice(part.start, part.stop)
+    return seen.visitors[asked, columns] @ seen.fused[rows, columns].T / np.float32(part.weight)
+
+
+def _taken(grouped: Histories, item_rows: int) -> sp.csr_matrix:
+    return visitor_item_matrix(grouped, item_rows, int(grouped.at.max(initial=0)), FOREVER, ALL_KINDS)
+
+
+def served_lists(seen: Moment, settings: PipelineSettings) -> ServedLists:
+    own = [
+        visitor_item_matrix(seen.grouped, len(seen.fused), seen.now, days, PURCHASES)
+        for days in (LONG_DECAY_DAYS, SHORT_DECAY_DAYS)
+    ]
+    for matrix in own:
+        matrix.eliminate_zeros()
+    return ServedLists(seen.fused, seen.visitors, seen.popularity, own[0], own[1], settings.candidates)
+
+
+def learn_ranker(
+    stack: Stack, parts: tuple[Part, ...], fit: EventLog, validation: Holdout, settings: PipelineSettings
+) -> dict[str, Any]:
+    """The linear ranker's weights from what visitors did next, among the candidates that they would have been shown."""
+    seen = moment(stack, parts, fit, validation.start)
+    asked, relevant = relevant_items(validation, seen.grouped, stack.items)
+    asked, relevant = asked[:RANKER_VISITORS], relevant[:RANKER_VISITORS]
+    candidates = served_lists(seen, settings).features(asked) if len(asked) else []
+    right = [relevant[i].toarray()[0, rows] > 0 for i, (rows, _) in enumerate(candidates)]
+    return fit_ranker([features for _, features in candidates], right)
+
+
+def compare(
+    stack: Stack,
+    parts: tuple[Part, ...],
+    ranker: dict[str, Any],
+    train: EventLog,
+    holdout: Holdout,
+    settings: PipelineSettings,
+    peers: dict[str, Scorer] | None = None,
+) -> tuple[dict[str, dict[str, float]], int]:
+    """(metrics by ranker name, visitors asked) on the holdout: ours as served, and the baselines."""
+    seen = moment(stack, parts, train, holdout.start)
+    rows = len(stack.items)
+    asked, relevant = relevant_items(holdout, seen.grouped, stack.items)
+    asked, relevant = asked[:JUDGE_VISITORS], relevant[:JUDGE_VISITORS]
+    scorers: dict[str, Scorer] = {
+        "popularity": popular(seen.grouped, rows, seen.now),
+        "item_knn": item_knn(seen.grouped, rows, seen.now),
+        "own_decayed": own_decayed(seen.grouped, rows, seen.now),
+        "ours": served_lists(seen, settings).scorer(ranker),
+    } | (peers or {})
+    return evaluate(scorers, asked, relevant, _taken(seen.grouped, rows)), len(asked)
+
+
+def embed(
+    stack: Stack,
+    parts: tuple[Part, ...],
+    ranker: dict[str, Any],
+    log: EventLog,
+    settings: PipelineSettings,
+    losses: list[dict[str, object]],
+    now: int | None,
+) -> EmbeddingTable:
+    """What goes to Postgres: vectors and popularity as of now, pairs, the visitor encoder."""
+    seen = moment(stack, parts, log, int(log.at[-1]) if now is None else now)
+    pairs: ItemPairs = item_pairs(seen.grouped, len(stack.items), settings.min_buyers)
+    keys = stack.items.keys
+    trained = np.zeros(len(stack.items), dtype=bool)
+    trained[seen.grouped.item] = True
+    return EmbeddingTable(
+        item=keys,
+        vector=seen.fused[1:],
+        popularity=seen.popularity[1:],
+        is_cold=~trained[1:],
+        parts=parts,
+        visitor=seen.grouped.visitor,
+        visitor_vector=seen.visitors,
+        pair_item=keys[pairs.item - 1],
+        pair_other=keys[pairs.other - 1],
+        pair_score=pairs.score,
+        pair_support=pairs.support,
+        artifacts={NAME: export_visitor_encoder(stack.visitor_encoder(parts), seen.fused.shape[1])},
+        ranker=ranker,
+        losses=losses,
+    )
