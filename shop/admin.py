@@ -33,7 +33,8 @@ class ProductAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 class OrderLineInline(admin.TabularInline):  # type: ignore[type-arg]
     model = OrderLine
-    fields = readonly_fields = ["product", "quantity", "value_cents"]
+    fields = ["product", "quantity", "value_cents"]
+    readonly_fields = ["product", "quantity", "value_cents"]
     extra = 0
     can_delete = False
 

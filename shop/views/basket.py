@@ -1,6 +1,6 @@
 """Basket, checkout, orders."""
 
-from typing import Final
+from typing import Final, cast
 from uuid import UUID, uuid4
 
 from django import forms
@@ -141,7 +141,7 @@ def order_again(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 @login_required
 def orders(request: HttpRequest) -> HttpResponse:
-    found = Order.objects.filter(user=request.user).prefetch_related("lines__product")
+    found = Order.objects.filter(user_id=cast(int, request.user.pk)).prefetch_related("lines__product")
     paginator = Paginator(found, ORDERS_PER_PAGE)
     page = paginator.get_page(request.GET.get("page"))
     pages = paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)

@@ -1,5 +1,7 @@
 """Loads from the real package; a few households only."""
 
+import functools
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -10,11 +12,19 @@ from django.db.models import Count, Max, Sum
 from django.test import Client
 
 from recommender.models import Event, Visitor
-from shop import loading
+from shop import complete_journey, loading
 from shop.loading import whole_weeks_until
 from shop.models import DataLoad, Household, Order, OrderLine, Product
 
 HOUSEHOLDS = 12
+
+
+@pytest.fixture(autouse=True, scope="module")
+def source_is_read_once() -> Iterator[None]:
+    """Reading takes seconds and gives the same every time."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(complete_journey, "read", functools.cache(complete_journey.read))
+        yield
 
 
 def load(*arguments: str) -> str:

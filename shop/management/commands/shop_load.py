@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from tqdm import tqdm
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from shop.models import Category, DataLoad, Household, Order, OrderLine, Product
 
@@ -79,5 +79,8 @@ class Command(BaseCommand):
 
     @contextmanager
     def bar(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        with tqdm(total=total, desc=f"{label:<12}", unit="", unit_scale=True, disable=not self.verbosity) as bar:
-            yield lambda rows: bar.update(rows) and None
+        """A line of progress; gives the function that counts rows."""
+        columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, disable=not self.verbosity) as progress:
+            task = progress.add_task(label, total=total)
+            yield lambda rows: progress.advance(task, rows)
