@@ -1,6 +1,9 @@
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -227,42 +230,65 @@ def test_the_vector_of_the_anonymous_visitor_goes(visitor: Visitor, account: Vis
 def test_two_tabs_that_merge_at_once_lose_nothing(visitor: Visitor, account: Visitor, history: list[Product]) -> None:
     start = Barrier(4)
 
-    def tab(_: int) -> int:
-        try:
-            start.wait()
-            return merge_visitors(visitor, account)
-        finally:
-            connection.close()
+    def tab() -> int:
+        start.wait()
+        return merge_visitors(visitor, account)
 
     with ThreadPoolExecutor(4) as tabs:
-        moved = list(tabs.map(tab, range(4)))
+        moved = list(tabs.map(in_own_connection, [tab] * 4))
     assert sorted(moved) == [0, 0, 0, 3]
     assert Event.objects.filter(visitor=account).count() == 3
+
+
+def wait_until_one_waits() -> None:
+    """Until another connection to this database waits for a lock that this one holds."""
+    deadline = time.monotonic() + 10
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(waiting)
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.01)
+    pytest.fail("Nobody waits: the lock is missing.")
+
+
+def in_own_connection(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    finally:
+        connection.close()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_event_that_comes_during_a_merge_waits_and_is_told(
     visitor: Visitor, account: Visitor, product: Product
 ) -> None:
-    """The merge holds the visitor; the insert waits for it and then finds the visitor gone, before the commit."""
+    """Told before the commit, where the foreign key would only then say so, to the whole transaction."""
     drafts = check_rows([{"item": product.pk, "kind": "view"}]).drafts
-    locked = Barrier(2)
-
-    def late() -> None:
-        try:
-            locked.wait()
-            store_events(visitor, drafts, source=Event.Source.BEACON)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(1) as pool:
+    store = partial(store_events, visitor, drafts, source=Event.Source.BEACON)
+    with ThreadPoolExecutor(1) as other:
         with transaction.atomic():
             merge_visitors(visitor, account)
-            event = pool.submit(late)
-            locked.wait()
+            event = other.submit(in_own_connection, store)
+            wait_until_one_waits()
         with pytest.raises(VisitorNotFound):
             event.result(timeout=10)
     assert not Event.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_merge_that_comes_during_a_checkout_waits_and_takes_its_events(
+    visitor: Visitor, account: Visitor, product: Product
+) -> None:
+    with ThreadPoolExecutor(1) as other:
+        with transaction.atomic():
+            record_event(visitor, product, "purchase")
+            merge = other.submit(in_own_connection, partial(merge_visitors, visitor, account))
+            wait_until_one_waits()
+        assert merge.result(timeout=10) == 1
+    assert Event.objects.get().visitor == account
 
 
 # --- login and logout through Django
