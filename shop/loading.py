@@ -10,6 +10,7 @@ import pandas as pd
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.db import connection, models, transaction
+from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from recommender.capture.tables import PURCHASE
@@ -139,12 +140,12 @@ def copy_new(model: type[models.Model], table: pd.DataFrame, progress: Progress)
         _continue_after(cursor, model)
 
 
-def _continue_after(cursor: object, model: type[models.Model]) -> None:
+def _continue_after(cursor: CursorWrapper, model: type[models.Model]) -> None:
     """The next key that the database gives out is above the source's own."""
     statement = sql.SQL("SELECT setval(pg_get_serial_sequence({}, 'id'), max(id)) FROM {} HAVING max(id) > 0").format(
         sql.Literal(model._meta.db_table), sql.Identifier(model._meta.db_table)
     )
-    cursor.execute(statement)  # type: ignore[attr-defined]
+    cursor.execute(statement)
 
 
 def analyze(tables: Sequence[type[models.Model]]) -> None:
