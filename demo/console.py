@@ -17,12 +17,12 @@ console: Final = Console(highlight=False)
 
 
 def say(text: str) -> None:
-    console.print(escape(text))
+    console.print(escape(text), soft_wrap=not console.is_terminal)
 
 
 def complain(text: str) -> None:
     """An error, on standard error."""
-    Console(stderr=True, highlight=False).print(f"[bold red]✗[/] {escape(text)}")
+    Console(stderr=True, highlight=False).print(f"[bold red]✗[/] {escape(text)}", soft_wrap=True)
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from demo.supervisor import ROOT, Child, Supervisor
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 WEB_START_SECONDS: Final = 60.0
-SMALL_TRAINING_SECONDS: Final = 60  # keeps `DEMO=small` under three minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +88,6 @@ def shop_environment(options: Options, credentials: Credentials) -> dict[str, st
     }
     if options.host not in LOOPBACK:
         environment["DJANGO_ALLOWED_HOSTS"] = "*"
-    if options.size == "small":
-        environment.setdefault("RECOMMENDER_TRAINING_BUDGET_SECONDS", str(SMALL_TRAINING_SECONDS))
     return environment
 
 
@@ -117,11 +114,11 @@ def start_engines(folder: Path, stack: ExitStack) -> list[Child]:
 def prepare_database(options: Options, supervisor: Supervisor) -> None:
     """Tables, static files, and a year of shopping."""
     with step("Tables and static files"):
-        collecting = supervisor.start("collectstatic", manage("collectstatic", "--noinput", "--verbosity=0"))
-        supervisor.finish(supervisor.start("migrate", manage("migrate", "--noinput")))
+        collecting = supervisor.start_errand("collectstatic", manage("collectstatic", "--noinput", "--verbosity=0"))
+        supervisor.finish(supervisor.start_errand("migrate", manage("migrate", "--noinput")))
         supervisor.finish(collecting)
     load = manage("shop_load", *(["--small"] if options.size == "small" else []))
-    supervisor.finish(supervisor.start("shop_load", load, has_log=False))  # it shows its own progress
+    supervisor.finish(supervisor.start_errand("shop_load", load, has_log=False))  # it shows its own progress
 
 
 def start_workers(supervisor: Supervisor, folder: Path) -> None:
