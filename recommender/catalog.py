@@ -45,7 +45,10 @@ class Catalog:
     select_related: ClassVar[Sequence[str]] = ()
 
     def available(self, items: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow to what may be shown right now (in stock, published); joined into every retrieval."""
+        """Narrow to what may be shown right now (in stock, published), by `filter` or `exclude`: no slice, no union.
+
+        It is joined into every retrieval, so its conditions should be cheap for one item; its ordering is not used.
+        """
         return items
 
     def item_title(self, item: Model) -> str:

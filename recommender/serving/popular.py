@@ -8,9 +8,9 @@ from django.core.cache import cache
 from django.db.models import Count
 
 from recommender.conf import conf
-from recommender.index.nearest import available_embeddings, available_items
+from recommender.index.nearest import available_items
 from recommender.index.reading import reading
-from recommender.models import Event, ModelVersion
+from recommender.models import Event, ItemEmbedding, ModelVersion
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ def popular_items(version: ModelVersion | None) -> list[tuple[Any, float]]:
 
 
 def _by_version(version: ModelVersion) -> list[tuple[Any, float]]:
-    rows = available_embeddings(version).order_by("-popularity").values_list("item_id", "popularity")
-    return list(rows[:REMEMBERED])
+    rows = ItemEmbedding.objects.filter(version_id=version.pk, item__in=available_items().values("pk"))
+    return list(rows.order_by("-popularity").values_list("item_id", "popularity")[:REMEMBERED])
 
 
 def _by_events() -> list[tuple[Any, float]]:

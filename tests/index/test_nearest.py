@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
-from recommender.index.nearest import available_embeddings, nearest, similar, with_distance
+from recommender.index.nearest import nearest, similar
 from recommender.index.reading import reading
 from shop.models import Product
 from tests.worlds import DIM, group_vectors, make_products, publish_tiny_version
@@ -62,10 +63,28 @@ def test_a_filter_that_empties_the_index_scan_is_searched_exactly(settings) -> N
 def test_the_index_is_used(settings) -> None:
     settings.RECOMMENDER_HNSW_MIN_ITEMS = 1
     version = publish_tiny_version(make_products(50))
-    rows = with_distance(available_embeddings(version), version, AXIS_0, exact=False).order_by("distance")
+    with CaptureQueriesContext(connection) as queries:
+        nearest(version, AXIS_0, 5)
+    statement = next(query["sql"] for query in queries if "<=>" in query["sql"])
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
-        assert "vector_idx" in rows.values_list("item_id")[:5].explain()
+        cursor.execute(f"EXPLAIN {statement}")
+        assert "vector_idx" in str(cursor.fetchall())
+
+
+def test_the_catalogues_own_ordering_is_not_sorted_for_every_list() -> None:
+    assert Product._meta.ordering
+    version = publish_tiny_version(make_products(5))
+    with CaptureQueriesContext(connection) as queries:
+        nearest(version, AXIS_0, 5)
+    statement = next(query["sql"] for query in queries if "<=>" in query["sql"])
+    assert statement.count("ORDER BY") == 1
+
+
+def test_a_catalogue_that_offers_nothing_is_searched_without_a_statement(monkeypatch) -> None:
+    version = publish_tiny_version(make_products(5))
+    monkeypatch.setattr("recommender.index.nearest.available_items", Product.objects.none)
+    assert nearest(version, AXIS_0, 5) == []
 
 
 def test_similar_leaves_the_item_itself_out(search: str) -> None:
