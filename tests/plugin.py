@@ -19,6 +19,9 @@ from typing import Any
 import pytest
 import redis
 
+# The machine's cores run the engines too; small tensors on many threads wait for each other most of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from demo.broker import EmbeddedBroker
 from demo.postgres import EmbeddedPostgres
 from demo.processes import start, stop, tail

@@ -60,11 +60,13 @@ class Windows:
 def windows(grouped: Histories, length: int, stride: int) -> Windows:
     """Cut every history into windows of `length`, counted from its end, a new one each `stride` events.
 
-    Windows overlap by `length - stride`, so that most positions see that much history.
+    Windows overlap by `length - stride`, so that most positions see that much history; the one that reaches the
+    beginning is the last.
     """
     starts, stops = [], []
     for first, last in zip(grouped.offsets[:-1], grouped.offsets[1:], strict=True):
         stop = np.arange(last, first, -stride)
+        stop = stop[: np.count_nonzero(stop - length > first) + 1]
         stops.append(stop)
         starts.append(np.maximum(stop - length, first))
     if not starts:

@@ -64,6 +64,9 @@ def first_sessions(log: EventLog) -> tuple[NDArray[np.int64], NDArray[np.generic
     first_of_visitor = session[np.flatnonzero(is_first)] if len(session) else session
     number = np.cumsum(is_first) - 1
     mask = session == first_of_visitor[number] if len(session) else np.zeros(0, dtype=bool)
-    pairs = np.rec.fromarrays([visitor[mask], item[mask]], names="visitor,item")
-    unique = np.unique(pairs)
-    return unique["visitor"].astype(np.int64), unique["item"]
+    visitor, item = visitor[mask], item[mask]
+    order = np.lexsort((item, visitor))
+    visitor, item = visitor[order], item[order]
+    is_new = np.ones(len(visitor), dtype=bool)
+    is_new[1:] = (visitor[1:] != visitor[:-1]) | (item[1:] != item[:-1])
+    return visitor[is_new], item[is_new]

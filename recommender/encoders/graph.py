@@ -23,6 +23,9 @@ from recommender.encoders.training import EpochReport, seeded, silent
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
 
 
+MIN_EDGES = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Edges:
     """The bipartite graph, sorted by visitor, with the permutation that sorts it by item.
@@ -132,6 +135,8 @@ def train_graph(
         matrix: [visitors, items] CSR of interaction weights. content: [items, content dim] unit norm.
     """
     generator = seeded(seed)
+    if matrix.nnz < MIN_EDGES:  # nothing to drop and predict
+        return _content_only(content, settings.dim, seed)
     edges = Edges.of(matrix, device)
     model = GraphEncoder(edges.items, torch.from_numpy(content).to(device), settings.dim).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
@@ -144,6 +149,13 @@ def train_graph(
         schedule.step()
         report(step + 1, settings.steps, loss.item())
     return _final_items(model, edges)
+
+
+def _content_only(content: NDArray[np.float32], dim: int, seed: int) -> NDArray[np.float32]:
+    """[items, dim] unit norm: a random projection of the content, which keeps its cosines about right."""
+    projection = np.random.default_rng(seed).standard_normal((content.shape[1], dim)).astype(np.float32)
+    vectors = content @ projection
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
 def _step_loss(model: GraphEncoder, edges: Edges, settings: GraphSettings, generator: torch.Generator) -> Tensor:

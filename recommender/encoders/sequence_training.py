@@ -57,12 +57,15 @@ class Batches:
         cut = windows(grouped, settings.length, settings.length // 2)
         self.start, self.stop = cut.start, cut.stop
         self.size = settings.batch
+        self.begins = cut.start == grouped.offsets[grouped.owner[cut.start]]  # nothing of the history before it
         # Every twentieth visitor only tells when to stop.
         self.is_check = grouped.owner[self.start] % CHECK_EVERY == CHECK_EVERY - 1
 
     def epoch(self, generator: torch.Generator) -> list[NDArray[np.int64]]:
         """Window numbers of each step, in a new order: similar lengths together, steps shuffled."""
         training = np.flatnonzero(~self.is_check)
+        if not len(training):
+            return []
         noise = torch.rand(len(training), generator=generator).numpy()
         order = training[np.argsort((self.stop - self.start)[training] + noise, kind="stable")]
         steps = np.array_split(order, max(1, round(len(order) / self.size)))
@@ -90,8 +93,9 @@ class Batches:
         items = np.where(inside, grouped.item[place], 0)
         kinds = np.where(inside, grouped.kind[place], 0)
         ages = np.where(inside, grouped.at[stop - 1][:, None] - grouped.at[place], 0).astype(np.float32)
-        # A window's first half was the second half of another one, unless it begins the history.
-        fresh = np.arange(length)[None, :] >= np.where(stop - start < self.length, 0, self.length // 2)[:, None]
+        # The rest of a window belongs to the window before, unless it begins the history.
+        first_fresh = np.where(self.begins[chosen], start, stop - self.length // 2)
+        fresh = place >= first_fresh[:, None]
         first, last = self.targets.first[place], self.targets.last[place]
         query = np.flatnonzero(inside & fresh & (last > first))
         counts = (last - first).ravel()[query]

@@ -1,0 +1,44 @@
+import numpy as np
+
+from recommender.capture.tables import PURCHASE, VIEW
+from recommender.dataset.split import holdout_start, split_by_time
+from tests.event_logs import DAY, START, log_of
+
+
+def test_only_the_first_purchasing_session_after_the_cut_counts() -> None:
+    log = log_of(
+        [
+            (1, 7, PURCHASE, START),
+            (1, 8, VIEW, START + DAY),
+            (1, 8, PURCHASE, START + DAY + 60),
+            (1, 9, PURCHASE, START + DAY + 120),
+            (1, 6, PURCHASE, START + 2 * DAY),
+        ]
+    )
+    train, holdout = split_by_time(log, START + DAY)
+    assert train.item.tolist() == [7]
+    assert list(zip(holdout.visitor, holdout.item, strict=True)) == [(1, 8), (1, 9)]
+
+
+def test_a_visitor_without_history_is_not_asked() -> None:
+    log = log_of([(1, 7, VIEW, START), (2, 8, VIEW, START + DAY)])
+    _, holdout = split_by_time(log, START + DAY)
+    assert len(holdout) == 0
+
+
+def test_without_purchases_every_kind_counts_and_doubles_do_not() -> None:
+    log = log_of([(1, "a", VIEW, START), (1, "b", VIEW, START + DAY), (1, "b", VIEW, START + DAY + 1)])
+    _, holdout = split_by_time(log, START + DAY)
+    assert holdout.item.tolist() == ["b"]
+
+
+def test_the_holdout_is_never_more_than_a_tenth_of_the_events() -> None:
+    log = log_of([(1, 1, VIEW, START + hour * 3_600) for hour in range(100)])
+    start = holdout_start(log, days=30)
+    assert int((log.at >= start).sum()) == 10
+
+
+def test_an_empty_log_splits_into_nothing() -> None:
+    train, holdout = split_by_time(log_of([]), holdout_start(log_of([]), 14))
+    assert len(train) == len(holdout) == 0
+    assert holdout.visitor.dtype == np.int64

@@ -1,0 +1,36 @@
+import numpy as np
+
+from recommender.capture.tables import PURCHASE
+from recommender.dataset.sequences import histories
+from recommender.dataset.vocabulary import Vocabulary
+from recommender.evaluation.baselines import item_knn, own_decayed, popular, popularity
+from tests.event_logs import DAY, START, camps, log_of
+
+ITEMS = Vocabulary(np.arange(1, 41))
+
+
+def test_popularity_counts_visitors_not_events() -> None:
+    rows = [(1, 1, PURCHASE, START + minute) for minute in range(50)] + [(v, 2, PURCHASE, START + 60) for v in (2, 3)]
+    grouped = histories(log_of(sorted(rows, key=lambda row: row[3])), ITEMS)
+    counts = popularity(grouped, len(ITEMS), START)
+    assert counts[2] > counts[1]
+
+
+def test_item_knn_ranks_the_own_camp_first() -> None:
+    grouped = histories(camps(), ITEMS)
+    scores = item_knn(grouped, len(ITEMS), int(grouped.at.max()))(np.array([0]))[0]
+    own, other = scores[ITEMS.rows(np.arange(2, 41, 2))], scores[ITEMS.rows(np.arange(1, 41, 2))]
+    camp_of_first_visitor = own if grouped.item[0] % 2 == 0 else other
+    assert camp_of_first_visitor.min() > (other if camp_of_first_visitor is own else own).max()
+
+
+def test_own_decayed_prefers_what_was_bought_lately() -> None:
+    grouped = histories(log_of([(1, 1, PURCHASE, START - 300 * DAY), (1, 2, PURCHASE, START)]), ITEMS)
+    scores = own_decayed(grouped, len(ITEMS), START)(np.array([0]))[0]
+    assert scores[2] > scores[1] > 0
+
+
+def test_the_popular_list_is_the_same_for_everybody() -> None:
+    grouped = histories(camps(), ITEMS)
+    scores = popular(grouped, len(ITEMS), int(grouped.at.max()))(np.array([0, 1]))
+    assert (scores[0] == scores[1]).all()

@@ -1,0 +1,97 @@
+"""The offline story on shops whose right answer is known."""
+
+import numpy as np
+import pytest
+
+from recommender.capture.tables import EventLog, ItemTable
+from recommender.encoders.graph import GraphSettings
+from recommender.encoders.progress import Progress
+from recommender.encoders.sequence import SequenceSettings
+from recommender.encoders.stack import StackSettings
+from recommender.encoders.tables import EmbeddingTable
+from recommender.evaluation.gate import Verdict
+from recommender.pipeline import PipelineSettings, train_version
+from tests.event_logs import camps, catalogue, log_of, shuffled
+
+SMALL = PipelineSettings(
+    stack=StackSettings(
+        content_dim=16,
+        effort=0.05,
+        graph=GraphSettings(dim=16, batch=512, negatives=32),
+        sequence=SequenceSettings(dim=16, length=16, batch=32),
+    )
+)
+
+
+def train(log: EventLog, items: ItemTable) -> tuple[EmbeddingTable, Verdict, list[Progress]]:
+    reports: list[Progress] = []
+    table, verdict = train_version(log, items, SMALL, reports.append)
+    return table, verdict, reports
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[EmbeddingTable, Verdict, list[Progress]]:
+    return train(camps(), catalogue(42))  # items 41 and 42 are new: no event
+
+
+def own_camp_share(table: EmbeddingTable) -> float:
+    """Share of the ten nearest items of each visitor that are of its own camp."""
+    scores = table.visitor_vector @ table.vector[:40].T
+    best = table.item[np.argsort(-scores, axis=1)[:, :10]]
+    wanted = np.where((table.visitor - 1) % 2 == 0, 1, 0)  # visitor 1 buys odd items
+    return float((best % 2 == wanted[:, None]).mean())
+
+
+def test_visitors_are_shown_their_own_camp(trained: tuple[EmbeddingTable, Verdict, list[Progress]]) -> None:
+    assert own_camp_share(trained[0]) > 0.9
+
+
+def test_the_shuffled_twin_has_no_camps_to_show() -> None:
+    table, _, _ = train(shuffled(camps()), catalogue(42))
+    assert 0.4 < own_camp_share(table) < 0.6
+
+
+def test_every_item_has_a_unit_vector_and_new_ones_are_cold(
+    trained: tuple[EmbeddingTable, Verdict, list[Progress]],
+) -> None:
+    table = trained[0]
+    assert table.item.tolist() == list(range(1, 43))
+    assert np.allclose(np.linalg.norm(table.vector, axis=1), 1, atol=1e-4)
+    assert table.item[table.is_cold].tolist() == [41, 42]
+
+
+def test_progress_only_grows_and_ends_before_publishing(
+    trained: tuple[EmbeddingTable, Verdict, list[Progress]],
+) -> None:
+    fractions = [report.fraction for report in trained[2]]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == pytest.approx(0.98)
+    assert {report.stage for report in trained[2]} >= {"text", "autoencoder", "graph", "sequence", "fusion", "judge"}
+
+
+def test_the_same_seed_gives_the_same_table(trained: tuple[EmbeddingTable, Verdict, list[Progress]]) -> None:
+    again, _, _ = train(camps(), catalogue(42))
+    assert (again.vector == trained[0].vector).all()
+    assert again.artifacts == trained[0].artifacts
+
+
+def test_text_keys_work_like_numbers() -> None:
+    log, items = camps(visitors=40), catalogue(40)
+    named = EventLog(log.visitor, log.item.astype(str), log.kind, log.at, log.quantity)
+    keys = np.sort(items.item.astype(str))
+    order = keys.astype(int) - 1
+    table = ItemTable(
+        keys,
+        [items.title[i] for i in order],
+        [items.text[i] for i in order],
+        {"camp": [items.attributes["camp"][i] for i in order]},
+    )
+    assert train(named, table)[0].item.tolist() == keys.tolist()
+
+
+@pytest.mark.parametrize("visitors", [1, 2])
+def test_almost_no_data_is_no_error(visitors: int) -> None:
+    log = log_of([(visitor, 1 + visitor % 3, 1, 1_700_000_000 + visitor) for visitor in range(visitors)])
+    table, verdict, _ = train(log, catalogue(3))
+    assert verdict.passed
+    assert table.vector.shape[0] == 3
