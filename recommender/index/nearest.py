@@ -58,7 +58,19 @@ def nearest(version: ModelVersion, vector: Vector, n: int, *, exclude: Collectio
 def similar(version: ModelVersion, item_id: Any, n: int, *, exclude: Collection[Any] = ()) -> list[tuple[Any, float]]:
     """The `n` available items most like this one: (item key, cosine), best first; [] where it has no vector."""
     vector = item_vector(version, item_id)
-    return [] if vector is None else nearest(version, vector, n, exclude={*exclude, item_id})
+    if vector is None:
+        return []
+    return nearest(version, likeness(version, vector), n, exclude={*exclude, item_id})
+
+
+def likeness(version: ModelVersion, vector: Vector) -> Vector:
+    """[dim] unit norm: an item's vector without its popularity, which says nothing of what the item is like."""
+    alike = vector.copy()
+    for part in version.parts:
+        if part["name"] == "popularity":
+            alike[part["start"] : part["stop"]] = 0.0
+    norm = float(np.linalg.norm(alike))
+    return alike / norm if norm > 0 else vector
 
 
 def item_vector(version: ModelVersion, item_id: Any) -> Vector | None:
