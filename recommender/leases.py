@@ -27,7 +27,7 @@ Status = TrainingRun.Status
 
 @dataclass(slots=True)
 class Lease:
-    """What `claim` gives out. Every method but `hold` commits at once.
+    """What `claim` gives out.
 
     Raises (all methods):
         LeaseLost: the run was cancelled, finished or taken over; stop working on it.
@@ -76,13 +76,6 @@ class Lease:
         if run is None or not settle(run, Q(), _("The worker was stopped")):
             raise LeaseLost(LeaseLost.__doc__)
 
-    def hold(self) -> TrainingRun:
-        """Lock the run's row until the end of the caller's transaction: nobody can take it over or cancel it."""
-        run = TrainingRun.objects.select_for_update().filter(pk=self.run_id, lease_token=self.token).first()
-        if run is None:
-            raise LeaseLost(LeaseLost.__doc__)
-        return run
-
     def _end(self, status: str, error: str, log: str = "") -> None:
         values: dict[str, Any] = {"progress": 1.0} if status in (Status.PUBLISHED, Status.REFUSED) else {}
         if log:
@@ -125,6 +118,17 @@ def claim(run_id: int) -> Lease:
     if not claimed:
         raise LeaseLost(f"Training run {run_id} is not queued: another worker has it, or it has ended.")
     return Lease(run_id, token)
+
+
+def hold(run: TrainingRun) -> None:
+    """Lock the run's row until the end of the caller's transaction: nobody can cancel it or take it over meanwhile.
+
+    Raises:
+        LeaseLost: the token that `run` was read with is not the one that holds it (any more).
+    """
+    mine = TrainingRun.objects.select_for_update().filter(pk=run.pk, lease_token=run.lease_token)
+    if not mine.exists():
+        raise LeaseLost(LeaseLost.__doc__)
 
 
 def lapsed() -> Q:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from django.db import transaction
 
 from recommender.capture.export import export_events, export_items
 from recommender.capture.tables import EventLog, ItemTable
@@ -14,6 +15,7 @@ from recommender.evaluation.gate import Verdict
 from recommender.exceptions import NotEnoughData
 from recommender.index.publish import prune, publish
 from recommender.index.writer import write_version
+from recommender.leases import hold
 from recommender.models import TrainingRun
 from recommender.pipeline import STAGES, PipelineSettings, train_version
 
@@ -34,7 +36,9 @@ def retrain(run: TrainingRun, report: Report) -> Verdict:
     report(Progress("publish", len(STAGES), len(STAGES), fraction=1.0 - STAGES["publish"]))
     version = write_version(run, table, verdict.as_json())
     if verdict.passed:
-        publish(version)
+        with transaction.atomic():
+            hold(run)  # a run that is cancelled or taken over at the last moment publishes nothing
+            publish(version)
         prune()
     return verdict
 

@@ -17,7 +17,7 @@ from recommender import runs
 from recommender.conf import conf
 from recommender.encoders.progress import Progress
 from recommender.exceptions import LeaseLost, RunAlreadyActive
-from recommender.leases import Lease, claim
+from recommender.leases import Lease, claim, hold
 from recommender.models import TrainingRun, Visitor
 from tests.worlds import make_event, make_products, write_tiny_version
 
@@ -85,7 +85,7 @@ class TestRequest:
         django_capture_on_commit_callbacks: Callable[..., Any],
     ) -> None:
         with monkeypatch.context() as broken, django_capture_on_commit_callbacks(execute=True):
-            broken.setattr(current_app.conf, "broker_url", f"redis://127.0.0.1:{unused_port}/0")
+            broken.setenv("CELERY_BROKER_URL", f"redis://127.0.0.1:{unused_port}/0")
             began = timezone.now()
             run = runs.request_run(TrainingRun.Trigger.ADMIN)
         assert timezone.now() - began < timedelta(seconds=3), "a page waits for this"
@@ -133,7 +133,6 @@ class TestLease:
         "write",
         [
             Lease.heartbeat,
-            Lease.hold,
             Lease.release,
             lambda lease: lease.report(Progress("graph", 1, 5)),
             lambda lease: lease.fail("x"),
@@ -148,9 +147,19 @@ class TestLease:
         runs.settle_lapsed()
         claim(run.pk)  # somebody else
         before = TrainingRun.objects.filter(pk=run.pk).values().get()
-        with pytest.raises(LeaseLost), transaction.atomic():
+        with pytest.raises(LeaseLost):
             write(lost)
         assert TrainingRun.objects.filter(pk=run.pk).values().get() == before
+
+    def test_only_the_holder_can_hold_the_row_for_its_publication(self) -> None:
+        run = new_run()
+        claim(run.pk)
+        mine = TrainingRun.objects.get()
+        with transaction.atomic():
+            hold(mine)
+        runs.cancel(mine)
+        with pytest.raises(LeaseLost), transaction.atomic():
+            hold(mine)
 
     def test_a_forged_token_is_worth_nothing(self) -> None:
         run = new_run()

@@ -50,7 +50,7 @@ def bar(share: float, kind: str = "other") -> SafeString:
     """One horizontal bar, stretched to the width of its cell; its number stands beside it as text."""
     return format_html(
         '<svg class="recommender-bar recommender-bar--{}" viewBox="0 0 100 10" preserveAspectRatio="none" '
-        'aria-hidden="true"><rect class="track" width="100" height="10"/><rect class="value" width="{}" height="10"/>'
+        'aria-hidden="true"><rect class="track" width="100" height="10"/><rect class="share" width="{}" height="10"/>'
         "</svg>",
         kind,
         f"{100 * min(1.0, max(0.0, share)):.2f}",

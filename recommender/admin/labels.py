@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy
 Label = str | Promise
 
 STAGES: Final[Mapping[str, Label]] = {
-    "export": gettext_lazy("Reading the events and the catalogue"),
     "text": gettext_lazy("Reading the products' texts"),
     "autoencoder": gettext_lazy("Learning what each product is"),
     "graph": gettext_lazy("Learning which products go together"),
@@ -18,8 +17,7 @@ STAGES: Final[Mapping[str, Label]] = {
     "fusion": gettext_lazy("Weighing what was learned"),
     "judge": gettext_lazy("Comparing with simple methods"),
     "vectors": gettext_lazy("Computing the final vectors"),
-    "write": gettext_lazy("Writing the vectors to the database"),
-    "publish": gettext_lazy("Publishing"),
+    "publish": gettext_lazy("Writing the vectors and publishing"),
 }
 RANKERS: Final[Mapping[str, Label]] = {
     "ours": gettext_lazy("This version"),
@@ -77,6 +75,8 @@ def duration(seconds: float | None) -> str:
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     if hours:
         return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
+    if minutes and not rest:
+        return _("%(minutes)d min") % {"minutes": minutes}
     if minutes:
         return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}
     return _("%(seconds)d s") % {"seconds": rest}

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 
-from recommender.admin.charts import bar, number
+from recommender.admin.charts import bar
 from recommender.admin.labels import METRICS, RANKERS, label
 
 
@@ -42,7 +42,7 @@ def _chart(metric: str, values: Mapping[str, float]) -> MetricChart:
     best = max(values.values(), default=0.0) or 1.0
     ordered = sorted(values.items(), key=lambda pair: -pair[1])
     rows = [
-        Row(label(RANKERS, who), number(value), bar(value / best, "ours" if who == "ours" else "other"), who == "ours")
+        Row(label(RANKERS, who), f"{value:.4f}", bar(value / best, "ours" if who == "ours" else "other"), who == "ours")
         for who, value in ordered
     ]
     return MetricChart(str(name), str(meaning), rows)

@@ -29,9 +29,8 @@ PERMISSION = "recommender.retrain"
 class TrainingRunAdmin(DetailAdmin):
     detail_template = "admin/recommender/trainingrun/detail.html"
     change_list_template = "admin/recommender/trainingrun/list.html"
-    list_display = ("name", "state", "progress_bar", "created_at", "took", "trigger", "started_by", "device")
-    list_filter = ("status", "trigger")
-    list_select_related = ("started_by",)
+    list_display = ("name", "state", "result", "created_at", "took", "requested_by")
+    list_select_related = ("started_by", "version")
     ordering = ("-pk",)
     list_per_page = 50
 
@@ -136,10 +135,11 @@ class TrainingRunAdmin(DetailAdmin):
             '<span class="recommender-badge recommender-badge--{}">{}</span>', run.status, run.get_status_display()
         )
 
-    @admin.display(description=gettext_lazy("progress"))
-    def progress_bar(self, run: TrainingRun) -> str:
+    @admin.display(description=gettext_lazy("result"))
+    def result(self, run: TrainingRun) -> str:
+        """The progress of a run at work; the version that an ended one made."""
         if not run.is_active:
-            return ""
+            return version_link(run)
         return format_html(
             '<div class="recommender-live" data-recommender-progress="{}" data-recommender-part="cell">{}</div>',
             reverse("admin:recommender_trainingrun_progress", args=[run.pk]),
@@ -148,7 +148,11 @@ class TrainingRunAdmin(DetailAdmin):
 
     @admin.display(description=gettext_lazy("took"))
     def took(self, run: TrainingRun) -> str:
-        return duration(elapsed_seconds(run))
+        return format_html('<span class="recommender-took">{}</span>', duration(elapsed_seconds(run)))
+
+    @admin.display(description=gettext_lazy("requested by"))
+    def requested_by(self, run: TrainingRun) -> str:
+        return str(run.started_by or run.get_trigger_display())
 
 
 LIVE_PARTS = ("panel", "cell")
@@ -161,6 +165,16 @@ def may_retrain(request: HttpRequest) -> bool:
 def _require(request: HttpRequest) -> None:
     if not may_retrain(request):
         raise PermissionDenied(_("You need the permission “Can start and cancel a training run”."))
+
+
+def version_link(run: TrainingRun) -> str:
+    """To the version that the run made; "" where it made none."""
+    version = getattr(run, "version", None)
+    if version is None:
+        return ""
+    return format_html(
+        '<a href="{}">{}</a>', reverse("admin:recommender_modelversion_change", args=[version.pk]), version
+    )
 
 
 def run_url(run: TrainingRun) -> str:

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from recommender.admin.charts import bar, number
+from recommender.admin.charts import bar
 from recommender.admin.labels import PARTS, RANKERS, label
 from recommender.admin.metrics import metric_charts
 from recommender.admin.read_only import DetailAdmin
@@ -127,7 +127,7 @@ class ModelVersionAdmin(DetailAdmin):
         if not simple:
             return "–"
         best = max(simple, key=lambda name: simple[name])
-        return f"{number(simple[best])} {label(RANKERS, best)}"
+        return f"{simple[best]:.4f} {label(RANKERS, best)}"
 
 
 def status(version: ModelVersion) -> tuple[str, str]:
@@ -152,4 +152,4 @@ def _require(request: HttpRequest) -> None:
 
 def _score(version: ModelVersion | None) -> str:
     value = ((version.verdict.get("metrics") or {}).get("ours") or {}).get(HEADLINE) if version else None
-    return "–" if value is None else number(value)
+    return "–" if value is None else f"{value:.4f}"

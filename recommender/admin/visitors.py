@@ -20,7 +20,7 @@ from recommender.serving.cards import card
 from recommender.serving.query import BUY_AGAIN, FOR_YOU, RECENTLY_VIEWED, Query
 from recommender.serving.recommend import recommend
 
-EVENTS_SHOWN: Final = 100
+EVENTS_SHOWN: Final = 30
 LISTS: Final[tuple[tuple[str, Label], ...]] = (
     (FOR_YOU, gettext_lazy("Recommended for you")),
     (BUY_AGAIN, gettext_lazy("Buy again")),

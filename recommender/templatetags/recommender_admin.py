@@ -5,7 +5,7 @@ from typing import Any
 
 from django import template
 from django.template.context import RequestContext
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -29,6 +29,12 @@ def recommender_overview(context: RequestContext) -> dict[str, Any]:
         "perms": context.get("perms"),
         "csrf_token": context.get("csrf_token"),
     }
+
+
+@register.filter
+def grouped(value: Any) -> str:
+    """`1469307` → "1,469,307" as people here write it; what is no whole number stays as it is."""
+    return number_format(value, force_grouping=True) if isinstance(value, int) else str(value)
 
 
 @register.filter

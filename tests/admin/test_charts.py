@@ -48,7 +48,7 @@ def test_names_are_escaped_and_nothing_is_styled_or_scripted_inline() -> None:
 
 @pytest.mark.parametrize(("share", "width"), [(0.25, 25.0), (-1, 0.0), (7, 100.0)])
 def test_a_bar_is_as_long_as_its_share(share: float, width: float) -> None:
-    found = re.search(r'class="value" width="([\d.]+)"', bar(share))
+    found = re.search(r'class="share" width="([\d.]+)"', bar(share))
     assert found and float(found[1]) == width
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from celery import current_app
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
@@ -30,7 +29,7 @@ def page(run: TrainingRun, rest: str = "change/") -> str:
 @pytest.fixture(autouse=True)
 def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens: every page must work all the same, and quickly."""
-    monkeypatch.setattr(current_app.conf, "broker_url", f"redis://127.0.0.1:{free_port()}/0")
+    monkeypatch.setenv("CELERY_BROKER_URL", f"redis://127.0.0.1:{free_port()}/0")
 
 
 class TestRetrain:
@@ -161,7 +160,7 @@ class TestOutcome:
         shown = admin_client.get(page(version.run)).content.decode()
         assert reverse("admin:recommender_modelversion_change", args=[version.pk]) in shown
         assert "0.2500" in shown and "What is popular" in shown
-        assert "1234 visitors" in shown and "Nov. 1, 2026" in shown
+        assert "1,234 visitors" in shown and "Nov. 1, 2026" in shown
 
     def test_a_refused_run_says_why(self, admin_client: Client, new_run: NewRun) -> None:
         run = new_run(status=Status.REFUSED, error="Too few events to train on.")
