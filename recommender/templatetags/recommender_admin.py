@@ -1,4 +1,8 @@
-"""For the plugin's admin templates only."""
+"""For the plugin's admin templates only.
+
+Django imports every tag library at the first template, so what needs django.contrib.admin is imported in the functions:
+a shop without the admin still renders its pages.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -9,8 +13,6 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from recommender.admin.live import live_context
-from recommender.admin.versions import status
 from recommender.models import Event, ModelVersion, TrainingRun
 
 register = template.Library()
@@ -19,6 +21,8 @@ register = template.Library()
 @register.inclusion_tag("admin/recommender/overview.html", takes_context=True)
 def recommender_overview(context: RequestContext) -> dict[str, Any]:
     """The box above the plugin's tables: what is live, how the last training went, whether events arrive."""
+    from recommender.admin.live import live_context
+
     run = TrainingRun.objects.order_by("-pk").first()
     newest = Event.objects.order_by("-at").values_list("at", flat=True).first()
     return {
@@ -49,5 +53,7 @@ def day(iso: str) -> str:
 @register.simple_tag
 def version_badge(version: ModelVersion) -> SafeString:
     """Live, removed, refused …, as a coloured word."""
+    from recommender.admin.versions import status
+
     kind, text = status(version)
     return format_html('<span class="recommender-badge recommender-badge--{}">{}</span>', kind, text)

@@ -6,7 +6,8 @@ from django.test.utils import CaptureQueriesContext
 from recommender.index.nearest import nearest, similar
 from recommender.index.reading import reading
 from shop.models import Product
-from tests.worlds import DIM, group_vectors, make_products, publish_tiny_version
+from tests.tiny_tables import DIM, group_vectors
+from tests.worlds import make_products, publish_tiny_version
 
 pytestmark = pytest.mark.django_db
 

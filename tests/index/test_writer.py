@@ -9,7 +9,8 @@ from recommender.index.nearest import item_vector
 from recommender.index.partitions import partition_name
 from recommender.index.writer import write_version
 from recommender.models import ItemEmbedding, ItemPair, ModelVersion, Visitor, VisitorEmbedding
-from tests.worlds import DIM, PASSED, group_vectors, make_products, tiny_table, write_tiny_version
+from tests.tiny_tables import DIM, group_vectors, tiny_table
+from tests.worlds import PASSED, make_products, write_tiny_version
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,8 @@ from recommender.serving.query import PLACEMENTS, Query, Recommendations
 from recommender.serving.recommend import recommend
 from recommender.tokens import read_impressions
 from shop.models import Product
-from tests.worlds import linear_ranker, make_event, make_products, publish_tiny_version
+from tests.tiny_tables import linear_ranker
+from tests.worlds import make_event, make_products, publish_tiny_version
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,51 @@
+"""Item models with UUID, text and linked keys; RECOMMENDER_ITEM_MODEL is fixed, so each has a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+
+@pytest.fixture
+def empty_database() -> Iterator[str]:
+    """URL of a database of its own on the tests' server."""
+    server = os.environ["DATABASE_URL"]
+    name = f"foreign_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.parametrize(("model", "key_type"), [("Book", "UUID"), ("Record", "str"), ("Poster", "int")])
+def test_every_list_works_with_other_keys(empty_database: str, model: str, key_type: str) -> None:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": empty_database,
+        "DJANGO_SETTINGS_MODULE": "tests.foreign_shop.settings",
+        "FOREIGN_ITEM_MODEL": f"foreign_shop.{model}",
+    }
+    argv = [sys.executable, "-W", "error", "-m", "tests.foreign_shop"]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    came = json.loads(done.stdout)
+    lists = came["lists"]
+    assert came["types"] == [key_type]
+    assert came["rungs"] == {
+        "for_you": "personal",
+        "similar_items": "item",
+        "bought_together": "item",
+        "recently_viewed": "personal",
+        "buy_again": "nothing",  # the only item bought is the one that the list must leave out
+    }
+    assert sorted(lists["for_you"]) == ["Item 0", "Item 2", "Item 3", "Item 4", "Item 6"]
+    assert lists["similar_items"][0] == lists["bought_together"][0] == lists["recently_viewed"][0] == "Item 3"
+    status, ids = came["similar"]
+    assert (status, came["cards"]) == (200, 2)
+    assert {str(key) for key in ids} == {key for number, key in enumerate(came["keys"]) if number not in (1, 7)}
