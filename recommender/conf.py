@@ -15,7 +15,6 @@ DEFAULTS: Final[dict[str, Any]] = {
     # --- capture
     "VISITOR_COOKIE": "recommender_visitor",  # cookie name
     "VISITOR_COOKIE_AGE_DAYS": 365,
-    "SESSION_GAP_MINUTES": 30,  # a longer pause starts a new session
     "MAX_EVENTS_PER_POST": 500,  # rows
     "MAX_POST_BYTES": 262_144,
     "MAX_EVENT_AGE_DAYS": 30,  # older events are refused at the endpoint; the bulk path takes any age

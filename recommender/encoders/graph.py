@@ -19,8 +19,9 @@ from torch_geometric.nn import LGConv
 from recommender.encoders.losses import info_nce, sampled_softmax
 from recommender.encoders.training import EpochReport, seeded, silent
 
-# torch announces that its CSR layout is young; the products used here are covered by tests.
-warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
+# torch announces that its CSR layout is young and unchecked; the products used here are covered by tests.
+for _message in ("Sparse CSR tensor support is in beta", "Sparse invariant checks are implicitly disabled"):
+    warnings.filterwarnings("ignore", message=_message, category=UserWarning)
 
 
 MIN_EDGES = 20

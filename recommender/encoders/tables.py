@@ -34,7 +34,7 @@ class EmbeddingTable:
         visitor_vector: [visitors, dim] float32, unit norm: the visitor encoder's output on each history.
         pair_item, pair_other: [pairs] keys: `other` is often bought with `item`, best first within an item.
         pair_score: [pairs] float32, 0..1. pair_support: [pairs] int32, different visitors who bought both.
-        artifacts: name → bytes. "visitor_encoder.onnx" (see encoders/visitor_onnx.py), "weights.safetensors".
+        artifacts: name → bytes. "visitor_encoder.onnx" (see encoders/visitor_onnx.py).
         ranker: JSON-ready parameters of the ranker (see dataset/ranking_features.py).
         losses: one {"stage", "epoch", "loss"} per epoch, for the curve in admin.
     """
