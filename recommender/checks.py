@@ -1,1 +1,171 @@
 """System checks: a wrong setting is explained before it hurts."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any, Final
+
+from celery import current_app
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import FieldError
+from django.db import DatabaseError, connections, router
+
+from recommender.catalog import Catalog, get_catalog, item_model
+from recommender.conf import DEFAULTS, PREFIX
+from recommender.exceptions import CatalogNotFound, VectorExtensionMissing
+
+TAG: Final = "recommender"
+MIDDLEWARE: Final = "recommender.middleware.VisitorMiddleware"
+OLDEST_PGVECTOR: Final = (0, 8, 4)  # older ones have known corruption and overflow bugs in HNSW
+NO_SCHEDULE: Final = "TRAINING_INTERVAL_HOURS"  # may be None, as well as 0
+MAY_BE_ZERO: Final = frozenset(
+    {NO_SCHEDULE, "HNSW_MIN_ITEMS", "VERSIONS_KEPT", "MAX_CLOCK_SKEW_SECONDS", "POPULAR_CACHE_SECONDS"}
+)
+FRACTIONS: Final = ("_SECONDS", "_MINUTES", "_HOURS", "_DAYS", "_EFFORT")  # half an hour is an interval, too
+IN_VALUES: Final = ("title", "price_cents", "text", "attributes")  # catalogue lookups read by `values_list`
+
+
+@register(TAG)
+def check_item_model(**kwargs: Any) -> list[CheckMessage]:
+    """E001: RECOMMENDER_ITEM_MODEL names a model of an installed app."""
+    name = getattr(settings, PREFIX + "ITEM_MODEL", None)
+    hint = 'Set RECOMMENDER_ITEM_MODEL = "app.Model" to the model of your products, for example "shop.Product".'
+    if not name:
+        return [Error("RECOMMENDER_ITEM_MODEL is not set.", hint=hint, id="recommender.E001")]
+    try:
+        apps.get_model(name)
+    except (LookupError, ValueError, AttributeError):
+        models = [model._meta.label for model in apps.get_models()]
+        hint = _did_you_mean(str(name), models) or hint
+        return [Error(f"RECOMMENDER_ITEM_MODEL names an unknown model: {name!r}.", hint=hint, id="recommender.E001")]
+    return []
+
+
+@register(TAG)
+def check_catalog(**kwargs: Any) -> list[CheckMessage]:
+    """W001: a catalogue is registered. E002: its lookups lead to fields of the item model."""
+    if check_item_model():
+        return []  # reported there, and nothing here can be looked up
+    try:
+        catalog = get_catalog()
+    except CatalogNotFound as error:
+        return [Warning("No catalogue is registered.", hint=str(error), id="recommender.W001")]
+    name = type(catalog).__qualname__
+    return [
+        Error(f"{name}.{attribute} is wrong: {problem}", obj=type(catalog), id="recommender.E002")
+        for attribute, problem in _wrong_lookups(catalog)
+    ]
+
+
+@register(TAG)
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """E003: every RECOMMENDER_ setting is one of ours. E004: its value is of the right kind."""
+    found: list[CheckMessage] = []
+    for name in sorted(name for name in dir(settings) if name.startswith(PREFIX)):
+        short, value = name.removeprefix(PREFIX), getattr(settings, name)
+        if short not in DEFAULTS:
+            hint = (
+                _did_you_mean(short, DEFAULTS, PREFIX) or f"Known are {PREFIX}{f', {PREFIX}'.join(DEFAULTS)}."
+            )
+            found.append(Error(f"Unknown setting {name}.", hint=hint, id="recommender.E003"))
+        elif wanted := _wrong_value(short, value):
+            hint = f"Set {name} to {wanted}, or remove it to take the default {DEFAULTS[short]!r}."
+            found.append(Error(f"{name} is {value!r}.", hint=hint, id="recommender.E004"))
+    return found
+
+
+@register(TAG)
+def check_installation(**kwargs: Any) -> list[CheckMessage]:
+    """E005 PostgreSQL, E007 Django REST framework, W002 the middleware, W003 the Celery app."""
+    found: list[CheckMessage] = []
+    alias = router.db_for_write(apps.get_model("recommender.Event"))
+    if connections[alias].vendor != "postgresql":
+        message = f"The database {alias!r} is not PostgreSQL: vectors are stored and searched by its pgvector."
+        hint = 'Set the ENGINE of DATABASES to "django.db.backends.postgresql".'
+        found.append(Error(message, hint=hint, id="recommender.E005"))
+    if not apps.is_installed("rest_framework"):
+        hint = 'Add "rest_framework" to INSTALLED_APPS.'
+        found.append(Error("The API needs Django REST framework.", hint=hint, id="recommender.E007"))
+    if MIDDLEWARE not in settings.MIDDLEWARE:
+        hint = f'Add "{MIDDLEWARE}" to the end of MIDDLEWARE.'
+        message = "Visitors who are not logged in get no cookie, so nothing is learned from them."
+        found.append(Warning(message, hint=hint, id="recommender.W002"))
+    if current_app.main is None and not current_app.conf.broker_write_url:
+        hint = "Import your Celery app in your project's __init__.py, as Celery's page “First steps with Django” shows."
+        message = "No Celery app is loaded, so “Retrain now” in admin cannot reach a worker."
+        found.append(Warning(message, hint=hint, id="recommender.W003"))
+    return found
+
+
+@register(Tags.database)
+def check_pgvector(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """E006: the server has pgvector. W004: and not one with known bugs."""
+    alias = router.db_for_write(apps.get_model("recommender.Event"))
+    if alias not in (databases or ()) or connections[alias].vendor != "postgresql":
+        return []
+    try:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(
+                "SELECT coalesce(installed_version, default_version) FROM pg_available_extensions WHERE name = 'vector'"
+            )
+            row = cursor.fetchone()
+    except DatabaseError:
+        return []  # a server that is away is reported by whatever needs it
+    if row is None:
+        return [Error("Postgres has no pgvector.", hint=VectorExtensionMissing.__doc__, id="recommender.E006")]
+    if _version(row[0]) < OLDEST_PGVECTOR:
+        hint = "Install pgvector 0.8.5 or newer, then run ALTER EXTENSION vector UPDATE."
+        return [Warning(f"pgvector {row[0]} has known bugs in its index.", hint=hint, id="recommender.W004")]
+    return []
+
+
+def _wrong_lookups(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """(attribute of the catalogue, what is wrong with it)."""
+    items = item_model()._base_manager.all()
+    for attribute in ("text", "attributes", "select_related"):
+        if isinstance(getattr(catalog, attribute), str):
+            yield attribute, f'it is a text; write a list: ["{getattr(catalog, attribute)}"].'
+            return
+    for attribute in IN_VALUES:
+        for lookup in _lookups(getattr(catalog, attribute)):
+            try:
+                items.values_list(lookup)
+            except FieldError as error:
+                yield attribute, str(error)
+    for attribute in ("image", "variant_group"):
+        for lookup in _lookups(getattr(catalog, attribute)):
+            if not hasattr(item_model(), lookup.split("__")[0]):
+                yield attribute, f"{item_model().__name__} has no field or property “{lookup.split('__')[0]}”."
+    try:
+        str(items.select_related(*catalog.select_related).query)
+    except FieldError as error:
+        yield "select_related", str(error)
+
+
+def _lookups(declared: str | Iterable[str] | None) -> list[str]:
+    return [declared] if isinstance(declared, str) else list(declared or ())
+
+
+def _wrong_value(name: str, value: Any) -> str:
+    """What the value should be; "" where it is right. Judged by the kind of the default."""
+    if name == "ITEM_MODEL" or (value is None and name == NO_SCHEDULE):
+        return ""
+    if isinstance(DEFAULTS[name], str):
+        return "" if isinstance(value, str) and value else "a text"
+    is_fraction = name.endswith(FRACTIONS)
+    kind = "number" if is_fraction else "whole number"
+    is_kind = isinstance(value, int | float if is_fraction else int) and not isinstance(value, bool)
+    if name in MAY_BE_ZERO:
+        return "" if is_kind and 0 <= value < math.inf else f"a {kind} of at least 0"
+    return "" if is_kind and 0 < value < math.inf else f"a {kind} above 0"
+
+
+def _did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"Did you mean {prefix}{close[0]}?" if close else ""
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -16,7 +17,15 @@ from recommender.conf import conf
 
 
 def item_foreign_key(**options: Any) -> "models.ForeignKey[Any, Any]":
-    """A link to the shop's item without a database constraint: the shop can always delete its own rows."""
+    """A link to the shop's item without a database constraint: the shop can always delete its own rows.
+
+    Raises:
+        ImproperlyConfigured: RECOMMENDER_ITEM_MODEL is not set; the system checks come too late to say so.
+    """
+    if not conf.ITEM_MODEL:
+        raise ImproperlyConfigured(
+            'Set RECOMMENDER_ITEM_MODEL = "app.Model" to the model of your products, for example "shop.Product".'
+        )
     return models.ForeignKey(
         conf.ITEM_MODEL, models.DO_NOTHING, db_constraint=False, related_name="+", verbose_name=_("item"), **options
     )

@@ -1,0 +1,207 @@
+"""`manage.py check` explains each wrong setting before it hurts."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import pytest
+from celery import Celery, current_app
+from django.core.checks import run_checks
+from django.db import connection, connections
+from django.db.migrations.state import ProjectState
+
+from recommender import catalog as catalog_module
+from recommender import checks
+from recommender.catalog import Catalog
+from recommender.checks import check_pgvector
+from recommender.exceptions import VectorExtensionMissing
+from recommender.migration_operations import RequireVectorExtension
+from shop.recommendations import ProductCatalog
+from tests.plugin import ROOT
+
+
+def found(**options: Any) -> dict[str, str]:
+    """id → message and hint of what the plugin's own checks report."""
+    messages = run_checks(**options)
+    return {
+        message.id: f"{message.msg} {message.hint}" for message in messages if message.id.startswith("recommender.")
+    }
+
+
+@contextmanager
+def registered(*classes: type[Catalog]) -> Iterator[None]:
+    before = list(catalog_module._registered)
+    catalog_module._registered[:] = [each() for each in classes]
+    try:
+        yield
+    finally:
+        catalog_module._registered[:] = before
+
+
+@pytest.mark.django_db
+def test_the_demo_shop_has_nothing_to_complain_about() -> None:
+    assert found(databases=["default"], include_deployment_checks=False) == {}
+
+
+class TestItemModel:
+    @pytest.mark.parametrize("name", ["shop.Prodct", "nowhere.Product", "Product", 7])
+    def test_an_unknown_model_is_an_error(self, settings: Any, name: object) -> None:
+        settings.RECOMMENDER_ITEM_MODEL = name
+        assert repr(name) in found()["recommender.E001"]
+
+    def test_a_misspelt_one_gets_a_suggestion(self, settings: Any) -> None:
+        settings.RECOMMENDER_ITEM_MODEL = "shop.Prodct"
+        assert "Did you mean shop.Product?" in found()["recommender.E001"]
+
+    def test_a_missing_one_is_an_error(self, settings: Any) -> None:
+        del settings.RECOMMENDER_ITEM_MODEL
+        assert "is not set" in found()["recommender.E001"]
+
+    def test_a_project_without_the_setting_is_told_at_the_start(self) -> None:
+        code = "import shop.settings; del shop.settings.RECOMMENDER_ITEM_MODEL\nimport django; django.setup()"
+        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings", "DJANGO_DEBUG": "1"}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert 'ImproperlyConfigured: Set RECOMMENDER_ITEM_MODEL = "app.Model"' in done.stderr
+
+
+class TestCatalog:
+    def test_none_is_a_warning_that_names_the_file(self) -> None:
+        with registered():
+            assert "recommendations.py" in found()["recommender.W001"]
+
+    @pytest.mark.parametrize(
+        ("attribute", "value"),
+        [
+            ("title", "nmae"),
+            ("text", ["name", "descripton"]),
+            ("attributes", ["category__departmnt__name"]),
+            ("price_cents", "price"),
+            ("image", "pictur_url"),
+            ("variant_group", "family"),
+            ("select_related", ["categories"]),
+        ],
+    )
+    def test_a_lookup_that_leads_nowhere_is_an_error(self, attribute: str, value: Any) -> None:
+        wrong = type("WrongCatalog", (ProductCatalog,), {attribute: value})
+        with registered(wrong):
+            assert f"WrongCatalog.{attribute} is wrong" in found()["recommender.E002"]
+
+    def test_a_text_where_a_list_belongs_is_an_error(self) -> None:
+        class Sloppy(ProductCatalog):
+            text: ClassVar = "name"
+
+        with registered(Sloppy):
+            assert 'write a list: ["name"]' in found()["recommender.E002"]
+
+
+class TestSettings:
+    def test_an_unknown_name_is_an_error_with_a_suggestion(self, settings: Any) -> None:
+        settings.RECOMMENDER_LIST_LENGHT = 8
+        assert "Did you mean RECOMMENDER_LIST_LENGTH?" in found()["recommender.E003"]
+
+    def test_a_name_like_none_of_ours_gets_all_of_them(self, settings: Any) -> None:
+        settings.RECOMMENDER_QQQ = 8
+        assert "RECOMMENDER_LIST_LENGTH" in found()["recommender.E003"]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("LIST_LENGTH", "12"),
+            ("LIST_LENGTH", 0),
+            ("LIST_LENGTH", 1.5),
+            ("LIST_LENGTH", True),
+            ("LIST_LENGTH", None),
+            ("LEASE_SECONDS", -1),
+            ("LEASE_SECONDS", float("nan")),
+            ("TRAINING_QUEUE", ""),
+            ("TRAINING_QUEUE", None),
+            ("TRAINING_EFFORT", 0),
+        ],
+    )
+    def test_a_value_of_the_wrong_kind_is_an_error(self, settings: Any, name: str, value: object) -> None:
+        setattr(settings, f"RECOMMENDER_{name}", value)
+        assert f"RECOMMENDER_{name} is {value!r}." in found()["recommender.E004"]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("TRAINING_INTERVAL_HOURS", None),
+            ("TRAINING_INTERVAL_HOURS", 0.5),
+            ("HNSW_MIN_ITEMS", 0),
+            ("VERSIONS_KEPT", 0),
+        ],
+    )
+    def test_a_value_that_makes_sense_is_none(self, settings: Any, name: str, value: object) -> None:
+        setattr(settings, f"RECOMMENDER_{name}", value)
+        assert found() == {}
+
+    def test_every_default_passes_its_own_check(self, settings: Any) -> None:
+        for name, value in checks.DEFAULTS.items():
+            if name != "ITEM_MODEL":
+                setattr(settings, f"RECOMMENDER_{name}", value)
+        assert found() == {}
+
+
+class TestInstallation:
+    def test_another_database_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connections["default"], "vendor", "sqlite")
+        assert "is not PostgreSQL" in found()["recommender.E005"]
+
+    def test_a_missing_rest_framework_is_an_error(self, settings: Any) -> None:
+        settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "rest_framework"]
+        assert 'Add "rest_framework"' in found()["recommender.E007"]
+
+    def test_a_missing_middleware_is_a_warning(self, settings: Any) -> None:
+        settings.MIDDLEWARE = [path for path in settings.MIDDLEWARE if path != checks.MIDDLEWARE]
+        assert checks.MIDDLEWARE in found()["recommender.W002"]
+
+    def test_a_project_that_loads_no_celery_app_is_warned(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ours = current_app._get_current_object()
+        monkeypatch.delenv("CELERY_BROKER_URL")
+        try:
+            Celery(set_as_current=True)  # what Celery falls back to
+            assert "__init__.py" in found()["recommender.W003"]
+        finally:
+            ours.set_current()
+
+
+@pytest.mark.django_db
+class TestPgvector:
+    """`pg_available_extensions` is shadowed by a table of the session, as if the server had another pgvector."""
+
+    @pytest.fixture
+    def offers(self) -> Iterator[Any]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE TEMPORARY TABLE pg_available_extensions"
+                " (name text, installed_version text, default_version text)"
+            )
+            cursor.execute("SET LOCAL search_path = pg_temp, public, pg_catalog")
+            yield lambda *row: cursor.execute("INSERT INTO pg_available_extensions VALUES ('vector', %s, %s)", row)
+
+    def test_a_server_without_it_is_an_error_that_names_the_fix(self, offers: Any) -> None:
+        (error,) = check_pgvector(databases=["default"])
+        assert error.id == "recommender.E006" and "CREATE EXTENSION vector" in str(error.hint)
+
+    @pytest.mark.parametrize(("installed", "offered"), [("0.6.2", "0.8.6"), (None, "0.8.3")])
+    def test_an_old_one_is_a_warning(self, offers: Any, installed: str | None, offered: str) -> None:
+        offers(installed, offered)
+        (warning,) = check_pgvector(databases=["default"])
+        assert warning.id == "recommender.W004" and str(installed or offered) in warning.msg
+
+    def test_one_that_is_offered_is_enough_before_the_first_migrate(self, offers: Any) -> None:
+        offers(None, "0.8.5")
+        assert check_pgvector(databases=["default"]) == []
+
+    def test_without_databases_none_is_asked(self, offers: Any) -> None:
+        assert check_pgvector(databases=None) == []
+
+    def test_migrate_on_a_server_without_it_names_the_fix(self) -> None:
+        operation = RequireVectorExtension()
+        operation.name = "no_such_extension"
+        with pytest.raises(VectorExtensionMissing, match="install pgvector"), connection.schema_editor() as editor:
+            operation.database_forwards("recommender", editor, ProjectState(), ProjectState())
