@@ -10,8 +10,8 @@
   if (!endpoint || !navigator.sendBeacon) return;
 
   const BATCH = 20; // events a POST: with their tokens they stay below the 64 KB that a browser lets beacons hold
-  const MOST = 200; // events kept while the shop cannot be reached
-  const DELAY = 3000; // ms
+  const MOST = 200; // events waiting; more are dropped
+  const DELAY = 3000; // ms between two posts
   const clicked = new Set();
   let queue = [];
   let timer = 0;
@@ -27,24 +27,32 @@
     return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
   };
 
+  /** Post the oldest events; false where the browser's quota for beacons is used up. */
+  const send = () => {
+    const body = JSON.stringify({ events: queue.slice(0, BATCH), sent_at: new Date().toISOString() });
+    const sent = navigator.sendBeacon(endpoint, body); // a string goes as text/plain, which needs no preflight
+    if (sent) queue = queue.slice(BATCH);
+    return sent;
+  };
+
+  /** One batch at a time: the first answer brings the cookie that makes the next batch the same visitor's. */
+  const later = () => {
+    if (timer || !queue.length) return;
+    timer = setTimeout(() => {
+      timer = 0;
+      if (queue.length) send();
+      later();
+    }, DELAY);
+  };
+
   const flush = () => {
-    clearTimeout(timer);
-    timer = 0;
-    while (queue.length) {
-      const events = queue.slice(0, BATCH);
-      // A string goes as text/plain, which needs no preflight. False: the browser's quota is used up, so try later.
-      if (!navigator.sendBeacon(endpoint, JSON.stringify({ events, sent_at: new Date().toISOString() }))) {
-        timer = setTimeout(flush, DELAY);
-        return;
-      }
-      queue = queue.slice(BATCH);
-    }
+    let sent = true;
+    while (sent && queue.length) sent = send();
   };
 
   const report = (event) => {
     if (queue.length < MOST) queue.push({ id: uuid7(), at: new Date().toISOString(), ...event });
-    if (queue.length >= BATCH) flush();
-    else if (!timer) timer = setTimeout(flush, DELAY);
+    later();
   };
 
   const onClick = (click) => {
