@@ -4,8 +4,8 @@ item_viewed.send(sender=Product, request=request, item=product)
 item_added.send(sender=Basket, request=request, item=product, quantity=1)
 order_placed.send(sender=Order, request=request, order_id=order.pk, lines=[(product, quantity, value_cents), ...])
 
-order_placed also takes at= (aware), when the order was placed; its ids then sort by time. A signal that is sent again for
-the same order is stored once. Nothing that goes wrong in the plugin reaches the shop: it is logged.
+order_placed also takes at= (aware), when the order was placed; its ids then sort by time. A signal that is sent again
+for the same order is stored once. Nothing that goes wrong in the plugin reaches the shop: it is logged.
 """
 
 from django.dispatch import Signal
