@@ -174,13 +174,9 @@ def _step_loss(model: GraphEncoder, edges: Edges, settings: GraphSettings, gener
     chosen = dropped[torch.randint(len(dropped), (min(settings.batch, len(dropped)),), generator=generator).to(device)]
     random_items = torch.randint(1, edges.items, (settings.negatives,), generator=generator).to(device)
     candidates, place = torch.unique(torch.cat([edges.item[chosen], random_items]), return_inverse=True)
-    loss = sampled_softmax(
-        visitors[edges.visitor[chosen]],
-        items_a[candidates],
-        place[: len(chosen)],
-        torch.zeros(len(candidates), device=device),
-        model.log_scale.exp(),
-    )
+    askers, of = torch.unique(edges.visitor[chosen], return_inverse=True)  # a visitor's logits serve all of its edges
+    target = place[: len(chosen)]
+    loss = sampled_softmax(visitors[askers], items_a[candidates], of, target, scale=model.log_scale.exp())
     if len(candidates) > 1:
         sample = candidates[:2_048]
         loss = loss + settings.contrast * info_nce(items_a[sample], items_b[sample], temperature=0.2)

@@ -27,24 +27,26 @@ def info_nce(view_a: Tensor, view_b: Tensor, temperature: float = 0.1) -> Tensor
 def sampled_softmax(
     query: Tensor,
     candidates: Tensor,
+    of: Tensor,
     target: Tensor,
-    log_q: Tensor,
+    *,
     scale: Tensor | float,
+    bias: Tensor | float = 0.0,
     weight: Tensor | None = None,
 ) -> Tensor:
-    """Cross-entropy of one target an example among candidates that all examples share, as one matrix product.
+    """Cross-entropy of many targets a query among candidates that all queries share, as one matrix product.
 
     Args:
-        query: [batch, dim] unit norm. candidates: [n, dim] unit norm.
-        target: [batch] int64, the target's place among the candidates.
-        log_q: [n] log of how often a candidate is drawn; subtracted, so that drawing popular items more often
-            does not teach the model to avoid them.
+        query: [queries, dim] unit norm. candidates: [n, dim] unit norm.
+        of, target: [pairs] int64: the query of a pair, and its target's place among the candidates.
         scale: 1 / temperature.
-        weight: [batch] ≥ 0, importance of an example; None is all alike.
+        bias: [n] added to the logits: a prior, or minus the log of how often a candidate is drawn, so that drawing
+            popular items more often does not teach the model to avoid them.
+        weight: [pairs] ≥ 0, importance of a pair; None is all alike.
     Returns:
         Scalar weighted mean in nats.
     Source: sampled softmax with the logQ correction, Yi et al., RecSys 2019.
     """
-    logits = query @ candidates.T * scale - log_q  # [batch, n]
-    losses = F.cross_entropy(logits, target, reduction="none")
+    logits = query @ candidates.T * scale + bias  # [queries, n]
+    losses = logits.logsumexp(dim=-1)[of] - logits[of, target]
     return losses.mean() if weight is None else (losses * weight).sum() / weight.sum()

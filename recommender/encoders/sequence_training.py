@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recommender.dataset.sequences import Histories, windows
+from recommender.encoders.losses import sampled_softmax
 from recommender.encoders.sequence import SequenceEncoder, SequenceSettings
 from recommender.encoders.training import EpochReport, seeded, silent
 
@@ -179,11 +180,15 @@ def _step_loss(
     table = model.items(rows, keep)  # [rows, dim]
     history = table[place[len(candidates) :]].reshape(*items.shape, -1)  # [batch, length, dim]
     hidden = model.visitor(history, kinds, ages).flatten(0, 1)[query]  # [queries, dim]
-    logits = hidden @ table[place[: len(candidates)]].T * model.log_scale.exp()  # [queries, candidates]
-    logits = logits + model.popularity_weight * model.log_popularity[candidates]
-    log_z = torch.logsumexp(logits - log_q.to(device), dim=-1)
-    losses = (log_z[of] - logits[of, torch.searchsorted(candidates, target)]) * weight
-    return losses.sum() / weight.sum()
+    return sampled_softmax(
+        hidden,
+        table[place[: len(candidates)]],
+        of,
+        torch.searchsorted(candidates, target),
+        scale=model.log_scale.exp(),
+        bias=model.popularity_weight * model.log_popularity[candidates] - log_q.to(device),
+        weight=weight,
+    )
 
 
 def _candidates(target: Tensor, seen: Tensor, most: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -103,7 +103,7 @@ def _graph_vectors(grouped: Histories, content: Floats, settings: StackSettings,
     kind_weights = np.array(KIND_WEIGHTS, dtype=np.float32)
     now = int(grouped.at.max(initial=0))
     matrix = visitor_item_matrix(grouped, len(content), now, 1e9, kind_weights)
-    steps = _between(40, settings.effort * 5e7 / max(matrix.nnz, 1), 150)
+    steps = _between(40, settings.effort * 5e7 / max(matrix.nnz, 1), 100)
     graph = train_graph(
         matrix,
         content,

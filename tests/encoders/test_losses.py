@@ -21,16 +21,22 @@ def test_info_nce_refuses_a_batch_without_negatives() -> None:
 
 
 def test_log_q_takes_back_what_frequent_drawing_added() -> None:
-    query, candidates = torch.zeros(1, 2), torch.eye(2)
-    target = torch.tensor([0])
-    loss = sampled_softmax(query, candidates, target, torch.log(torch.tensor([1.0, 0.25])), 1.0)
+    query, candidates, first = torch.zeros(1, 2), torch.eye(2), torch.tensor([0])
+    loss = sampled_softmax(query, candidates, first, first, scale=1.0, bias=-torch.log(torch.tensor([1.0, 0.25])))
     assert loss.item() == pytest.approx(math.log(1 + 4))
 
 
 def test_an_example_without_weight_does_not_count() -> None:
-    query, candidates, log_q = torch.eye(2), torch.eye(2), torch.zeros(2)
-    right, wrong = torch.tensor([0, 1]), torch.tensor([0, 0])
-    weight = torch.tensor([1.0, 0.0])
-    assert sampled_softmax(query, candidates, right, log_q, 5.0, weight) == sampled_softmax(
-        query, candidates, wrong, log_q, 5.0, weight
+    eye, of, weight = torch.eye(2), torch.tensor([0, 1]), torch.tensor([1.0, 0.0])
+    right, wrong = (
+        sampled_softmax(eye, eye, of, torch.tensor(target), scale=5.0, weight=weight) for target in ([0, 1], [0, 0])
     )
+    assert right == wrong
+
+
+def test_two_targets_of_one_query_cost_as_much_as_two_queries() -> None:
+    candidates, target = torch.randn(6, 4), torch.tensor([2, 5])
+    query = torch.randn(1, 4)
+    shared = sampled_softmax(query, candidates, torch.tensor([0, 0]), target, scale=3.0)
+    apart = sampled_softmax(query.repeat(2, 1), candidates, torch.tensor([0, 1]), target, scale=3.0)
+    assert shared.item() == pytest.approx(apart.item())
