@@ -5,6 +5,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.translation import override
 
 from recommender.capture.tables import CART, CLICK, PURCHASE, VIEW
 from recommender.index.publish import forget_live_version
@@ -184,9 +185,11 @@ def test_an_item_that_is_gone_is_no_reason(visitor: Visitor) -> None:
     assert reason_of(for_you(visitor, 20), 6) == ""
 
 
-def test_reasons_are_translated_for_the_request(visitor: Visitor) -> None:
+def test_reasons_are_in_the_language_of_the_request(visitor: Visitor) -> None:
     publish_tiny_version(make_products(3))
     assert {entry.reason for entry in for_you(None).entries} == {"Popular now"}
+    with override("zh-hans"):
+        assert {entry.reason for entry in for_you(None).entries} == {"正在热销"}
 
 
 # --- stepping down
