@@ -5,7 +5,7 @@ import sys
 WEB = """
 import django, sys
 django.setup()
-import shop.urls, recommender.urls, recommender.tasks, recommender.templatetags.recommender, recommender.serving.recommend
+import shop.urls, recommender.urls, recommender.tasks, recommender.templatetags.recommender
 heavy = {"torch", "torch_geometric", "sklearn", "scipy", "onnx", "pandas"} & set(sys.modules)
 sys.exit(f"a web process imports {heavy}" if heavy else 0)
 """
