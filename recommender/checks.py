@@ -63,12 +63,11 @@ def check_catalog(**kwargs: Any) -> list[CheckMessage]:
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
     """E003: every RECOMMENDER_ setting is one of ours. E004: its value is of the right kind."""
     found: list[CheckMessage] = []
+    known = ", ".join(PREFIX + each for each in DEFAULTS)
     for name in sorted(name for name in dir(settings) if name.startswith(PREFIX)):
         short, value = name.removeprefix(PREFIX), getattr(settings, name)
         if short not in DEFAULTS:
-            hint = (
-                _did_you_mean(short, DEFAULTS, PREFIX) or f"Known are {PREFIX}{f', {PREFIX}'.join(DEFAULTS)}."
-            )
+            hint = _did_you_mean(short, DEFAULTS, PREFIX) or f"Known are {known}."
             found.append(Error(f"Unknown setting {name}.", hint=hint, id="recommender.E003"))
         elif wanted := _wrong_value(short, value):
             hint = f"Set {name} to {wanted}, or remove it to take the default {DEFAULTS[short]!r}."

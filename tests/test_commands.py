@@ -1,0 +1,120 @@
+"""The command line: train without broker and worker, publish, roll back, make a key; exit statuses for scripts."""
+
+import io
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from recommender import runs
+from recommender.api_keys import verify_key
+from recommender.index.publish import publish
+from recommender.leases import claim
+from recommender.models import ModelVersion, TrainingRun
+from tests.plugin import ROOT
+from tests.test_training_process import quick_environment, wait_for
+from tests.training_worlds import make_trainable_shop
+from tests.worlds import make_products, write_tiny_version
+
+Status = TrainingRun.Status
+
+
+def output_of(command: str, *arguments: Any, **options: Any) -> str:
+    out = io.StringIO()
+    call_command(command, *arguments, stdout=out, stderr=out, **options)
+    return out.getvalue()
+
+
+class TestTrain:
+    @pytest.mark.django_db(transaction=True)
+    def test_too_few_events_end_with_status_3_and_advice(self) -> None:
+        with pytest.raises(CommandError, match="Record more events") as ended:
+            call_command("recommender_train", seed=4)
+        assert ended.value.returncode == 3
+        run = TrainingRun.objects.get()
+        assert (run.status, run.seed, run.trigger) == (Status.REFUSED, 4, "command")
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_queued_run_can_be_trained_here(self) -> None:
+        run = runs.request_run(TrainingRun.Trigger.ADMIN, to_broker=False)
+        with pytest.raises(CommandError, match=f"--run {run.pk}"):
+            call_command("recommender_train")
+        with pytest.raises(CommandError, match="Record more events"):
+            call_command("recommender_train", run=run.pk)
+        with pytest.raises(CommandError, match="is not queued"):
+            call_command("recommender_train", run=run.pk)
+
+    @pytest.mark.django_db
+    def test_while_one_runs_elsewhere_it_is_refused_with_status_1(self) -> None:
+        claim(TrainingRun.objects.create(trigger="admin").pk)
+        with pytest.raises(CommandError, match="queued or running") as ended:
+            call_command("recommender_train")
+        assert ended.value.returncode == 1
+
+    @pytest.mark.slow
+    @pytest.mark.django_db(transaction=True)
+    def test_it_trains_and_tells_without_broker_or_worker(self, broker_url: str) -> None:
+        make_trainable_shop()
+        done = subprocess.run(
+            [sys.executable, "manage.py", "recommender_train"],
+            cwd=ROOT,
+            env=quick_environment(broker_url) | {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0"},
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        run = TrainingRun.objects.get()
+        assert (done.returncode, run.status) == (0, Status.PUBLISHED), done.stderr
+        assert "graph" in done.stdout and f"{run.version} is live" in done.stdout and "item_knn" in done.stdout
+
+    @pytest.mark.django_db(transaction=True)
+    def test_ctrl_c_cancels_the_run(self, broker_url: str, tmp_path: Path) -> None:
+        make_trainable_shop()
+        with (tmp_path / "out").open("w+") as out:
+            argv = [sys.executable, "manage.py", "recommender_train"]
+            command = subprocess.Popen(argv, cwd=ROOT, env=quick_environment(broker_url), stdout=out, stderr=out)
+            try:
+                wait_for(lambda: TrainingRun.objects.filter(stage__gt="").exists())
+                command.send_signal(signal.SIGINT)
+                assert command.wait(30) == 130
+            finally:
+                command.kill()
+            out.seek(0)
+            assert "cancelled" in out.read()
+        assert TrainingRun.objects.get().status == Status.CANCELLED
+
+
+@pytest.mark.django_db
+class TestPublish:
+    def test_versions_are_published_rolled_back_and_listed(self) -> None:
+        products = make_products(3)
+        old, new = publish(write_tiny_version(products)), publish(write_tiny_version(products))
+        assert f"{old} is live" in output_of("recommender_publish", "--roll-back")
+        assert f"{new} is live" in output_of("recommender_publish", new.pk)
+        assert list(ModelVersion.objects.filter(is_live=True)) == [new]
+        lines = output_of("recommender_publish").splitlines()
+        assert lines[0].split()[0] == str(new.pk) and lines[0].endswith("live")
+        assert lines[1].split()[0] == str(old.pk)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"), [([99], "no version 99"), (["--roll-back"], "retrain, or publish a version by hand")]
+    )
+    def test_what_cannot_be_published_says_why(self, arguments: list[Any], message: str) -> None:
+        with pytest.raises(CommandError, match=message):
+            call_command("recommender_publish", *arguments)
+
+    def test_without_versions_it_says_how_to_make_one(self) -> None:
+        assert "recommender_train" in output_of("recommender_publish")
+
+
+@pytest.mark.django_db
+def test_the_key_stands_alone_on_standard_output() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    call_command("recommender_api_key", "newsletter", stdout=out, stderr=err)
+    key = verify_key(out.getvalue().strip())
+    assert key is not None and key.name == "newsletter"
+    assert "shown only now" in err.getvalue()
