@@ -63,14 +63,14 @@ def similar(version: ModelVersion, item_id: Any, n: int, *, exclude: Collection[
     return nearest(version, likeness(version, vector), n, exclude={*exclude, item_id})
 
 
-def likeness(version: ModelVersion, vector: Vector) -> Vector:
-    """[dim] unit norm: an item's vector without its popularity, which says nothing of what the item is like."""
-    alike = vector.copy()
+def likeness(version: ModelVersion, vectors: Vector) -> Vector:
+    """[..., dim] unit norm: items' vectors without their popularity, which says nothing of what an item is like."""
+    alike = vectors.copy()
     for part in version.parts:
         if part["name"] == "popularity":
-            alike[part["start"] : part["stop"]] = 0.0
-    norm = float(np.linalg.norm(alike))
-    return alike / norm if norm > 0 else vector
+            alike[..., part["start"] : part["stop"]] = 0.0
+    norm = np.linalg.norm(alike, axis=-1, keepdims=True)
+    return np.where(norm > 0, alike / np.maximum(norm, 1e-9), vectors).astype(np.float32)
 
 
 def item_vector(version: ModelVersion, item_id: Any) -> Vector | None:

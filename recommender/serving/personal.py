@@ -41,7 +41,7 @@ def recommended_for_you(query: Query) -> Answer:
         scores = score(candidates, own_long, own_short, version)
         best = np.argsort(-scores, kind="stable")
         shown = take_available([(candidates.item[row], float(scores[row])) for row in best], query.n, version)
-        return Answer(shown, explain(shown, history), version)
+        return Answer(shown, explain(shown, history, version), version)
 
 
 def score(

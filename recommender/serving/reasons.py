@@ -7,6 +7,8 @@ import numpy as np
 from django.utils.translation import gettext as _
 
 from recommender.capture.tables import CART, PURCHASE
+from recommender.index.nearest import Vector, likeness
+from recommender.models import ModelVersion
 from recommender.serving.entries import Shown, titles
 from recommender.serving.history import History
 
@@ -14,10 +16,16 @@ OFTEN: Final = 3  # purchases that make a habit
 MIN_SIMILARITY: Final = 0.3  # cosine below which "because" would be a guess
 
 
-def explain(shown: Sequence[Shown], history: History) -> list[str]:
+def explain(shown: Sequence[Shown], history: History, version: ModelVersion) -> list[str]:
     """One reason an item: a habit, a purchase before, the event whose item is most like it, or "" where none is."""
     purchases = count_purchases(history)
-    causes = [None if entry.item.pk in purchases else _nearest_event(entry, history) for entry in shown]
+    vectors = likeness(version, history.vectors)
+    causes = [
+        None
+        if entry.item.pk in purchases or entry.vector is None
+        else _nearest_event(likeness(version, entry.vector), history, vectors)
+        for entry in shown
+    ]
     named = titles([history.item[row] for row in causes if row is not None])
     return [
         repeat_reason(purchases[entry.item.pk])
@@ -38,12 +46,15 @@ def repeat_reason(purchases: int) -> str:
     return _("You buy this often") if purchases >= OFTEN else _("You bought this before")
 
 
-def _nearest_event(entry: Shown, history: History) -> int | None:
-    """Row of the event whose item has the highest cosine with the entry; the newest one of equals."""
-    if entry.vector is None or not len(history.vectors):
+def _nearest_event(vector: Vector, history: History, vectors: Vector) -> int | None:
+    """Row of the event whose item is most like the entry's, by cosine; the newest one of equals.
+
+    Args:
+        vector: [dim] of the entry. vectors: [events with a vector, dim] of the history; all of unit norm.
+    """
+    if not len(vectors):
         return None
-    lengths = np.linalg.norm(history.vectors, axis=1) * np.linalg.norm(entry.vector)
-    cosine = history.vectors @ entry.vector / lengths  # [events with a vector]
+    cosine = vectors @ vector  # [events with a vector]
     newest_first = cosine[::-1]
     best = len(cosine) - 1 - int(newest_first.argmax())
     return int(np.flatnonzero(history.has_vector)[best]) if cosine[best] >= MIN_SIMILARITY else None
