@@ -1,9 +1,12 @@
 """OpenAPI 3 of the plugin's own endpoints, without those of the shop around it."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.urls import include, path, reverse
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
 
@@ -13,6 +16,19 @@ DESCRIPTION = """Lists of recommended items, as JSON.
 
 A browser with the visitor cookie or a session gets its own lists. Another app sends `Authorization: Api-Key <key>`
 and names the visitor. Send the `token` of a list back with each click on it, so that the click is counted."""
+
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+def documented(**options: Any) -> Callable[[Handler], Handler]:
+    """`extend_schema`, also in a project whose DEFAULT_SCHEMA_CLASS is not drf-spectacular's."""
+
+    def decorate(handler: Handler) -> Handler:
+        handler.kwargs = {"schema": AutoSchema}  # type: ignore[attr-defined]  # where extend_schema looks for its base
+        return extend_schema(**options)(handler)
+
+    return decorate
 
 
 class RecommenderSchemaGenerator(SchemaGenerator):
@@ -27,6 +43,7 @@ class SchemaView(SpectacularAPIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
     generator_class = RecommenderSchemaGenerator
+    schema = None  # does not describe itself
 
     def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)

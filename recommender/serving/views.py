@@ -8,7 +8,7 @@ from django.db import Error
 from django.utils.translation import gettext as _
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.permissions import AllowAny
@@ -28,6 +28,7 @@ from recommender.serving.caller import visitor_or_none
 from recommender.serving.cards import card
 from recommender.serving.query import SIMILAR_ITEMS, Query
 from recommender.serving.recommend import recommend
+from recommender.serving.schema import documented
 from recommender.serving.serializers import ListParameters, RecommendationParameters, RecommendationsSerializer
 
 logger = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ class ListView(APIView):
 
 
 class RecommendationsView(ListView):
-    @extend_schema(
+    @documented(
         operation_id="recommendations",
         summary="A list for the caller",
         parameters=[RecommendationParameters, *VISITOR_PARAMETERS],
@@ -124,7 +125,7 @@ class RecommendationsView(ListView):
 
 
 class SimilarItemsView(ListView):
-    @extend_schema(
+    @documented(
         operation_id="similar_items",
         summary="Items like this one",
         parameters=[
