@@ -68,16 +68,17 @@ def run(seed: int, effort: float, *, with_ease: bool) -> dict[str, object]:
         stage("judge")
         grouped = histories(train, stack.items)
         peers = {"ease_8000": ease(grouped, len(stack.items), cut)} if with_ease else {}
-        metrics, asked = compare(stack, parts, ranker, train, holdout, settings, peers)
+        comparison = compare(stack, parts, ranker, train, holdout, settings, peers)
     return {
         "data": "Complete Journey",
         "cut": "2017-12-01",
-        "visitors": asked,
+        "visitors": comparison.visitors,
         "items": len(items),
         "seed": seed,
         "fit_seconds": round(fit_seconds, 1),
         "weights": {part.name: round(part.weight, 4) for part in parts},
-        "metrics": metrics,
+        "metrics": comparison.metrics,
+        "standard_errors": comparison.errors,
     }
 
 

@@ -28,7 +28,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "MAX_ATTEMPTS": 3,  # of one training run
     "HOLDOUT_DAYS": 14,  # the newest events judge a version; shortened where they are over a tenth of the log
     "VALIDATION_DAYS": 14,  # the events before those choose its weights; shortened likewise
-    "TEXT_ENCODER": "catalogue",  # "catalogue": fitted on the catalogue; else a sentence-transformers or BERT name or path
+    "TEXT_ENCODER": "catalogue",  # fitted on the catalogue itself; else a sentence-transformers or BERT name or path
     "MIN_EVENTS": 50,  # below this a run is refused with NotEnoughData
     "MIN_BUYERS": 5,  # "bought together" needs so many different visitors
     "VERSIONS_KEPT": 5,  # older ones lose their vectors

@@ -201,7 +201,7 @@ class ModelArtifact(models.Model):
 
 
 class ItemEmbedding(models.Model):
-    """One item's vector in one version. Partitioned by version: a version is written, indexed and dropped as a whole."""
+    """One item's vector in one version. Partitioned by version: written, indexed and dropped as a whole."""
 
     pk = models.CompositePrimaryKey("version_id", "item_id")
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="+", db_index=False)
@@ -214,6 +214,9 @@ class ItemEmbedding(models.Model):
         verbose_name = _("item embedding")
         verbose_name_plural = _("item embeddings")
         indexes = [models.Index(fields=["version", "-popularity"], name="recommender_popularity")]
+
+    def __str__(self) -> str:
+        return f"{self.item_id} in {self.version_id}"
 
 
 class VisitorEmbedding(models.Model):
@@ -230,6 +233,9 @@ class VisitorEmbedding(models.Model):
         verbose_name = _("visitor embedding")
         verbose_name_plural = _("visitor embeddings")
 
+    def __str__(self) -> str:
+        return f"{self.visitor_id} in {self.version_id}"
+
 
 class ItemPair(models.Model):
     """`other` is often bought with `item`; only pairs with at least MIN_BUYERS different visitors are kept."""
@@ -244,6 +250,9 @@ class ItemPair(models.Model):
     class Meta:
         verbose_name = _("item pair")
         verbose_name_plural = _("item pairs")
+
+    def __str__(self) -> str:
+        return f"{self.item_id} with {self.other_id}"
 
 
 class ApiKey(models.Model):

@@ -32,7 +32,7 @@ from recommender.evaluation.baselines import (
     popularity,
 )
 from recommender.evaluation.gate import Verdict, judge
-from recommender.evaluation.judge import evaluate, relevant_items
+from recommender.evaluation.judge import evaluate, mean, relevant_items, standard_error
 from recommender.evaluation.served import ServedLists
 
 Floats = NDArray[np.float32]
@@ -113,13 +113,14 @@ def train_version(
     fusion_done(1, 1, 0.0)
 
     judge_done = stage("judge")
-    metrics, asked = compare(stack, parts, ranker, train, holdout, settings)
+    comparison = compare(stack, parts, ranker, train, holdout, settings)
     judge_done(1, 1, 0.0)
 
     vectors_done = stage("vectors")
     table = embed(stack, parts, ranker, log, settings, stage.losses, now)
     start = datetime.datetime.fromtimestamp(holdout.start, datetime.UTC).isoformat()
-    verdict = judge(table.vector, len(items), metrics, {"visitors": asked, "start": start})
+    asked = {"visitors": comparison.visitors, "start": start}
+    verdict = judge(table.vector, len(items), comparison.metrics, comparison.errors, asked)
     vectors_done(1, 1, 0.0)
     return table, verdict
 
@@ -199,6 +200,21 @@ def learn_ranker(
     return fit_ranker([features for _, features in candidates], right)
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Rankers on one holdout.
+
+    Attributes:
+        metrics: ranker name → metric → mean over visitors.
+        errors: ranker name → standard error of its difference to ours in NDCG@10.
+        visitors: how many were asked.
+    """
+
+    metrics: dict[str, dict[str, float]]
+    errors: dict[str, float]
+    visitors: int
+
+
 def compare(
     stack: Stack,
     parts: tuple[Part, ...],
@@ -207,8 +223,8 @@ def compare(
     holdout: Holdout,
     settings: PipelineSettings,
     peers: dict[str, Scorer] | None = None,
-) -> tuple[dict[str, dict[str, float]], int]:
-    """(metrics by ranker name, visitors asked) on the holdout: ours as served, and the baselines."""
+) -> Comparison:
+    """Ours as served, the baselines and whatever `peers` are given, on the holdout."""
     seen = moment(stack, parts, train, holdout.start)
     rows = len(stack.items)
     asked, relevant = relevant_items(holdout, seen.grouped, stack.items)
@@ -219,7 +235,10 @@ def compare(
         "own_decayed": own_decayed(seen.grouped, rows, seen.now),
         "ours": served_lists(seen, settings).scorer(ranker),
     } | (peers or {})
-    return evaluate(scorers, asked, relevant, _taken(seen.grouped, rows)), len(asked)
+    found = evaluate(scorers, asked, relevant, _taken(seen.grouped, rows))
+    metrics = {name: {metric: mean(values) for metric, values in columns.items()} for name, columns in found.items()}
+    errors = {name: standard_error(found["ours"]["ndcg@10"], columns["ndcg@10"]) for name, columns in found.items()}
+    return Comparison(metrics, errors, len(asked))
 
 
 def embed(

@@ -120,7 +120,7 @@ def sequence_epochs(grouped: Histories, settings: StackSettings) -> int:
     """Epochs that a budget of multiplications allows: queries × candidates is what the softmax costs."""
     queries = max(len(np.unique(grouped.basket)), 1)
     candidates = min(len(np.unique(grouped.item)), settings.sequence.candidates)
-    return _between(2, settings.effort * 6e9 / (queries * max(candidates, 500)), 30)
+    return _between(2, settings.effort * 6e9 / (queries * max(candidates, 500)), 8)
 
 
 def _between(low: int, value: float, high: int) -> int:

@@ -1,4 +1,8 @@
-"""Good enough to show? A version goes live only if it beats the baselines and is no worse than the live one."""
+"""Good enough to show? A version goes live unless a baseline beats it.
+
+Below a baseline by less than the standard error of the comparison counts as equal: with few visitors the order of two
+equally good rankers is a coin toss.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TOLERANCE = 0.02  # relative, against the live version only: noise between two equally good ones
 MIN_VISITORS = 20  # fewer holdout visitors tell nothing: then the gate checks the vectors only
 
 
@@ -16,7 +19,7 @@ class Verdict:
     """Passed or not, why, and the numbers.
 
     Attributes:
-        metrics: ranker name ("ours", "popularity", "item_knn", "own_decayed", "live") → metric → value.
+        metrics: ranker name ("ours", "popularity", "item_knn", "own_decayed") → metric → value.
         holdout: {"visitors": how many were asked, "start": ISO time of the cut}.
     """
 
@@ -38,16 +41,21 @@ def judge(
     vectors: NDArray[np.float32],
     catalogue_size: int,
     metrics: Mapping[str, Mapping[str, float]],
+    errors: Mapping[str, float],
     holdout: Mapping[str, Any],
 ) -> Verdict:
-    """Compare `metrics["ours"]` with every other entry on NDCG@10, and check the vectors themselves."""
+    """Compare `metrics["ours"]` with every other entry on NDCG@10, and check the vectors themselves.
+
+    Args:
+        vectors: [items, dim]. errors: ranker name → standard error of the difference to ours in NDCG@10.
+    """
     reasons = _defects(vectors, catalogue_size)
     if int(holdout["visitors"]) >= MIN_VISITORS:
         ours = metrics["ours"]["ndcg@10"]
         for name, values in metrics.items():
-            bar = values["ndcg@10"] * (1 - TOLERANCE if name == "live" else 1)
-            if name != "ours" and ours < bar:
-                reasons.append(f"NDCG@10 {ours:.4f} is below {name} with {values['ndcg@10']:.4f}")
+            error = errors.get(name, 0.0)
+            if name != "ours" and ours + error < values["ndcg@10"]:
+                reasons.append(f"NDCG@10 {ours:.4f} is below {name} with {values['ndcg@10']:.4f} (± {error:.4f})")
     copied = {name: dict(values) for name, values in metrics.items()}
     return Verdict(not reasons, reasons, copied, dict(holdout))
 

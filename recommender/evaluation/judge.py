@@ -12,6 +12,8 @@ from recommender.dataset.vocabulary import Vocabulary
 from recommender.evaluation.baselines import Scorer
 from recommender.evaluation.metrics import hits, ndcg, recall, top
 
+Floats = NDArray[np.float32]
+METRICS = ("ndcg@10", "recall@20", "new_ndcg@10", "new_recall@20")
 CHUNK = 128  # visitors scored at once
 
 
@@ -32,8 +34,8 @@ def relevant_items(holdout: Holdout, grouped: Histories, items: Vocabulary) -> t
 
 def evaluate(
     scorers: Mapping[str, Scorer], asked: NDArray[np.int64], relevant: sp.csr_matrix, taken: sp.csr_matrix
-) -> dict[str, dict[str, float]]:
-    """name → {"ndcg@10", "recall@20", "new_ndcg@10", "new_recall@20"}, means over visitors.
+) -> dict[str, dict[str, Floats]]:
+    """name → {"ndcg@10", "recall@20", "new_ndcg@10", "new_recall@20"} → [n], NaN for a visitor with nothing to find.
 
     Args:
         asked: [n] visitor numbers. relevant: [n, item rows] what each did next.
@@ -45,8 +47,8 @@ def evaluate(
 
 def _evaluate_one(
     score: Scorer, asked: NDArray[np.int64], relevant: sp.csr_matrix, taken: sp.csr_matrix
-) -> dict[str, float]:
-    columns: dict[str, list[NDArray[np.float32]]] = {}
+) -> dict[str, Floats]:
+    columns: dict[str, list[Floats]] = {name: [] for name in METRICS}
     for at in range(0, len(asked), CHUNK):
         numbers, right = asked[at : at + CHUNK], relevant[at : at + CHUNK]
         scores = score(numbers)
@@ -58,11 +60,19 @@ def _evaluate_one(
                 scores[before] = -np.inf
             count = np.asarray((truth > 0).sum(axis=1)).ravel()
             hit = hits(top(scores, 20), truth)
-            columns.setdefault(f"{prefix}ndcg@10", []).append(ndcg(hit[:, :10], count))
-            columns.setdefault(f"{prefix}recall@20", []).append(recall(hit, count))
-    return {name: _mean(np.concatenate(values)) for name, values in columns.items()}
+            columns[f"{prefix}ndcg@10"].append(ndcg(hit[:, :10], count))
+            columns[f"{prefix}recall@20"].append(recall(hit, count))
+    return {name: np.concatenate(values) if values else np.zeros(0, np.float32) for name, values in columns.items()}
 
 
-def _mean(values: NDArray[np.float32]) -> float:
+def mean(values: Floats) -> float:
+    """Over the visitors that had something to find; 0 where none had."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else 0.0
+
+
+def standard_error(ours: Floats, other: Floats) -> float:
+    """Of the mean difference between two rankers that were asked about the same visitors; 0 for fewer than two."""
+    difference = ours - other
+    known = difference[~np.isnan(difference)]
+    return float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else 0.0

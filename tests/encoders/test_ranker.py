@@ -15,10 +15,10 @@ def world(column: str, visitors: int = 40) -> tuple[list[np.ndarray], list[np.nd
 
 
 def test_it_finds_the_feature_that_decides() -> None:
-    features, relevant = world("own_long")
+    features, relevant = world("log_popularity", visitors=150)
     ranker = fit_ranker(features, relevant)
     found = [relevant[i][rank_candidates(x, ranker).argmax()] for i, x in enumerate(features)]
-    assert np.mean(found) > 0.9
+    assert np.mean(found) > 0.8  # chance is .03, and the start knows nothing of popularity
 
 
 def test_numpy_and_torch_score_alike() -> None:
