@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_ready
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from recommender import runs, supervision
 from recommender.delivery import TRAIN_TASK
@@ -50,7 +50,7 @@ def sweep_at_start(**kwargs: Any) -> None:
     """A worker that comes back takes up what its predecessor left, whether or not a beat is running."""
     try:
         runs.sweep()
-    except DatabaseError:  # the beat's sweep comes soon; a worker must start without a database, too
+    except Error:  # the beat's sweep comes soon; a worker must start without a database, too
         supervision.logger.warning("No sweep at the start: the database does not answer", exc_info=True)
     finally:
         connection.close()  # pool processes forked later must not share it

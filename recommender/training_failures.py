@@ -3,17 +3,12 @@
 import signal
 from typing import Final
 
-from django.db import DatabaseError
+from django.db import Error
 from django.utils.translation import gettext as _
 
-from recommender.exceptions import NotEnoughData, RecommenderError
+from recommender.exceptions import RecommenderError
 
 SHELL_SIGNAL: Final = 128  # a shell reports death by signal n as exit status 128 + n
-
-
-def is_refusal(error: BaseException) -> bool:
-    """Nothing broke: the shop has too little data yet."""
-    return isinstance(error, NotEnoughData)
 
 
 def explain(error: BaseException) -> str:
@@ -27,7 +22,7 @@ def explain(error: BaseException) -> str:
             "The training worker lacks the Python package “%(name)s”. Install the training packages on it with "
             "pip install 'django-embedded-recommender[train]', restart the worker, then press Retry."
         ) % {"name": error.name}
-    if isinstance(error, DatabaseError):
+    if isinstance(error, Error):
         return _(
             "The database refused or went away: %(error)s. Check that Postgres is up and has free disk space, then "
             "press Retry."

@@ -13,16 +13,17 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import django
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from recommender.conf import conf
 from recommender.encoders.progress import Progress, Report
-from recommender.exceptions import LeaseLost
-from recommender.training_failures import explain, is_refusal
+from recommender.exceptions import LeaseLost, NotEnoughData
+from recommender.training_failures import explain
 
 if TYPE_CHECKING:
     from recommender.leases import Lease
@@ -85,46 +86,48 @@ class Keeper(threading.Thread):
         try:
             self._lease.heartbeat()
             self._renewed = time.monotonic()
-        except DatabaseError as error:
+        except Error as error:
             connection.close()
             logger.warning("No heartbeat, the database does not answer: %s", error)
             if time.monotonic() - self._renewed > conf.LEASE_SECONDS:
                 raise LeaseLost(LeaseLost.__doc__) from error
 
 
-def carry_out(lease: "Lease", keeper: Keeper, show: Report) -> bool:
-    """Train under the lease and record the outcome; returns whether a version was published.
+def carry_out(lease: "Lease", keeper: Keeper, show: Report) -> None:
+    """Train under the lease and record how it ended.
 
     Args:
         show: called with every report, after it is stored.
     Raises:
         LeaseLost: the run was cancelled or taken over meanwhile.
     """
-    from recommender.models import TrainingRun
-
     with keeper:
         try:
-            from recommender.retrain import retrain  # torch: in this process only
-
-            verdict = retrain(TrainingRun.objects.get(pk=lease.run_id), _reporter(lease, show))
-            passed, error, log = verdict.passed, "" if verdict.passed else "\n".join(verdict.reasons), None
+            end = _train(lease, show)
         except LeaseLost:
             raise
+        except NotEnoughData as little:
+            end = partial(lease.publish_or_refuse, False, explain(little))
         except Exception as broken:  # whatever it is, the person who pressed the button must learn of it
             logger.exception("Training run %s broke off", lease.run_id)
-            passed, error, log = False, explain(broken), "" if is_refusal(broken) else traceback.format_exc()
-    if log:
-        lease.fail(error, log)
-    else:
-        lease.publish_or_refuse(passed, error)
-    return passed
+            end = partial(lease.fail, explain(broken), traceback.format_exc())
+    end()  # only now: the keeper would take the ended lease for a lost one
+
+
+def _train(lease: "Lease", show: Report) -> Callable[[], None]:
+    """Train, judge, publish; returns what records the verdict."""
+    from recommender.models import TrainingRun
+    from recommender.retrain import retrain  # torch: in this process only
+
+    verdict = retrain(TrainingRun.objects.get(pk=lease.run_id), _reporter(lease, show))
+    return partial(lease.publish_or_refuse, verdict.passed, "" if verdict.passed else "\n".join(verdict.reasons))
 
 
 def _reporter(lease: "Lease", show: Report) -> Report:
     def report(progress: Progress) -> None:
         try:
             lease.report(progress)
-        except DatabaseError as error:
+        except Error as error:
             if connection.in_atomic_block:
                 raise
             connection.close()  # a restart of the database must not cost a training; the keeper decides when to end

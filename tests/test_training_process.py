@@ -1,5 +1,6 @@
 """A real training in a real process: it publishes, it is told to stop, it is killed, its worker is killed."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from celery import current_app
 from django.db import connection
 from django.utils import timezone
 
@@ -33,8 +35,11 @@ def wait_for(what: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> Non
 
 
 def training_processes(parent: psutil.Process | None = None) -> list[psutil.Process]:
-    children = (parent or psutil.Process()).children(recursive=True)
-    return [child for child in children if "recommender.training_process" in child.cmdline()]
+    found = []
+    for child in (parent or psutil.Process()).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # one that has just ended
+            found += [child] if "recommender.training_process" in child.cmdline() else []
+    return found
 
 
 def state(run: TrainingRun) -> str:
@@ -138,6 +143,41 @@ def worker(broker_url: str, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     finally:
         stop(process, grace_seconds=15)
         sys.stderr.write(log.read_text(errors="replace"))
+
+
+@pytest.mark.slow
+def test_a_training_outlives_the_loss_of_its_database_connections(run: TrainingRun) -> None:
+    with training(run), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert cursor.fetchall()
+        wait_for(lambda: not TrainingRun.objects.filter(pk=run.pk, status=Status.RUNNING).exists())
+    assert state(run) == Status.PUBLISHED, run.error + run.log
+
+
+def test_an_eager_celery_trains_at_once(quick: None) -> None:
+    current_app.conf.task_always_eager = True
+    try:
+        run = runs.request_run(TrainingRun.Trigger.ADMIN)
+    finally:
+        current_app.conf.task_always_eager = False
+    assert state(run) == Status.REFUSED and "Record more events" in run.error
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_restarted_hands_its_run_back_at_once(
+    run: TrainingRun, broker_url: str, tmp_path: Path
+) -> None:
+    runs.sweep()
+    with worker(broker_url, tmp_path / "worker.log") as stopped:
+        wait_for(lambda: TrainingRun.objects.filter(pk=run.pk, stage__gt="").exists())
+        (trainer,) = training_processes(psutil.Process(stopped.pid))
+        stopped.terminate()
+        stopped.wait(20)
+        trainer.wait(15)
+    assert (state(run), run.attempts, run.sent_at) == (Status.QUEUED, 1, None)
 
 
 @pytest.mark.slow
