@@ -39,6 +39,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "LIST_LENGTH": 12,  # items in a list when the page names no number
     "MAX_LIST_LENGTH": 100,
     "CANDIDATES": 300,  # retrieved by cosine before ranking
+    "REPEAT_SHARE": 0.5,  # of the slots of "for you" that repeats may take; 1.0 leaves the order to the ranker
     "HISTORY_EVENTS": 1_000,  # newest events of a visitor read for a request
     "BUDGET_MS": 250,  # a list that takes longer is replaced by the next rung
     "POPULAR_CACHE_SECONDS": 60,

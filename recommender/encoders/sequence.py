@@ -74,6 +74,9 @@ class VisitorTransformer(nn.Module):
         self.enter = nn.Linear(dim, dim)
         self.kind = nn.Embedding(KINDS, dim)
         self.gap = nn.Embedding(GAP_BUCKETS, dim)
+        # A kind or a pause that training never saw (a shop with purchases only gets its first view) must say nothing.
+        nn.init.zeros_(self.kind.weight)
+        nn.init.zeros_(self.gap.weight)
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(blocks))
         self.leave_norm, self.leave = nn.LayerNorm(dim), nn.Linear(dim, dim)

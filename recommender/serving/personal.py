@@ -1,9 +1,11 @@
 """The personal rung: history → visitor vector → candidates → ranking → reasons."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recommender.conf import conf
 from recommender.dataset.ranking_features import Floats, rank_candidates, ranking_features
@@ -39,9 +41,31 @@ def recommended_for_you(query: Query) -> Answer:
         own_long, own_short = history.decayed_purchases()
         candidates = retrieve(version, vector, own_long.keys(), query.unwanted)
         scores = score(candidates, own_long, own_short, version)
-        best = np.argsort(-scores, kind="stable")
+        is_repeat = np.array([key in own_long for key in candidates.item], dtype=bool)
+        best = mix(np.argsort(-scores, kind="stable").tolist(), is_repeat, conf.REPEAT_SHARE)
         shown = take_available([(candidates.item[row], float(scores[row])) for row in best], query.n, version)
         return Answer(shown, explain(shown, history, version), version)
+
+
+def mix(order: list[int], is_repeat: NDArray[np.bool_], repeat_share: float) -> list[int]:
+    """The same rows, best first, with repeats held back where they would take more than their share of a list's top.
+
+    A household's next basket is mostly what it always buys, and the ranker knows that; but a shelf of habits alone is
+    what "buy again" is for, and could not answer to what the visitor just looked at.
+    """
+    repeats = [row for row in order if is_repeat[row]][::-1]
+    discoveries = [row for row in order if not is_repeat[row]][::-1]
+    rank = {row: place for place, row in enumerate(order)}
+    mixed: list[int] = []
+    used = 0
+    while repeats and discoveries:
+        allowed = used < math.ceil(repeat_share * (len(mixed) + 1))
+        if allowed and rank[repeats[-1]] < rank[discoveries[-1]]:
+            mixed.append(repeats.pop())
+            used += 1
+        else:
+            mixed.append(discoveries.pop())
+    return mixed + repeats[::-1] + discoveries[::-1]
 
 
 def score(
