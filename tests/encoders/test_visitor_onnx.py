@@ -55,3 +55,16 @@ def test_left_padding_changes_nothing(encoder: VisitorEncoder) -> None:
     )
     with torch.no_grad():
         assert torch.allclose(encoder(vectors, kinds, ages), encoder(*padded), atol=1e-5)
+
+
+def test_what_was_just_looked_at_comes_nearer(encoder: VisitorEncoder) -> None:
+    vectors, kinds, ages = history(20)
+    kinds[:] = 4
+    viewed = torch.nn.functional.normalize(torch.randn(1, 1, 34), dim=-1)
+    later = (torch.cat([vectors, viewed], 1), torch.cat([kinds, torch.tensor([[1]])], 1))
+    age = torch.cat([ages + 86_400.0, torch.zeros(1, 1)], 1)
+    with torch.no_grad():
+        before = encoder(vectors, kinds, ages + 86_400.0)[0] @ viewed[0, 0]
+        now, next_day = encoder(*later, age)[0] @ viewed[0, 0], encoder(*later, age + 86_400.0)[0] @ viewed[0, 0]
+    assert now > before + 0.1
+    assert now > next_day + 0.1
