@@ -20,7 +20,7 @@ class VisitorSettings:
     pool_length: int = 256  # newest events that are averaged
     pool_decay_days: float = 60.0
     session_seconds: float = 1_800.0  # younger views, clicks and carts are what the visitor wants right now
-    session_share: float = 1.0  # weight of that beside the rest of the history
+    session_share: float = 2.0  # weight of that beside the whole history, which weighs 1
 
 
 class VisitorEncoder(nn.Module):
