@@ -3,12 +3,13 @@
 import argparse
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from demo.console import complain, say
 from demo.processes import ProcessFailed
-from demo.run import Options, run
+from demo.run import DATA_FOLDER, Options, run
 
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -24,6 +25,7 @@ def parse(argv: list[str]) -> Options:
     parser.add_argument(
         "--host", default="127.0.0.1", help="0.0.0.0 lets other machines in; the shoppers' password is public"
     )
+    parser.add_argument("--folder", type=Path, default=DATA_FOLDER, help="where the data is kept (default .demo)")
     parser.add_argument("--reset", action="store_true", help="delete the data of earlier runs first")
     return Options(**vars(parser.parse_args(argv)))
 

@@ -6,13 +6,12 @@ import sys
 
 from demo.console import complain
 from demo.processes import ProcessFailed, lock_folder
-from demo.run import Options
+from demo.run import DATA_FOLDER
 from demo.server_files import remove_home
 
 
 def main() -> int:
-    folder = Options().folder
-    for data in folder.glob("*/"):
+    for data in DATA_FOLDER.glob("*/"):
         try:
             os.close(lock_folder(data))
         except ProcessFailed as failure:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Credentials:
     """What this copy of the demo made up for itself."""
 

@@ -4,7 +4,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from django.db import OperationalError, connection
+
 from demo.console import TrainingBar
+from recommender.exceptions import RunAlreadyActive
 from recommender.models import ModelVersion, TrainingRun
 from recommender.runs import request_run
 
@@ -17,8 +20,10 @@ def has_live_version() -> bool:
 
 def first_run() -> TrainingRun:
     """The run that is queued or running, else a new one."""
-    active = TrainingRun.objects.filter(status__in=TrainingRun.ACTIVE).first()
-    return active or request_run(TrainingRun.Trigger.COMMAND)
+    try:
+        return request_run(TrainingRun.Trigger.COMMAND)
+    except RunAlreadyActive:  # of an earlier start that was cut off; the worker takes it up again
+        return TrainingRun.objects.latest("pk")
 
 
 def follow(run: TrainingRun, check: Callable[[], None]) -> str:
@@ -32,7 +37,10 @@ def follow(run: TrainingRun, check: Callable[[], None]) -> str:
             check()
             bar.show(run.stage or str(run.get_status_display()), run.progress, _detail(run))
             time.sleep(POLL_SECONDS)
-            run.refresh_from_db()
+            try:
+                run.refresh_from_db()
+            except OperationalError:  # a dead Postgres of ours is told by the next check; another's may come back
+                connection.close()
     return outcome(run)
 
 

@@ -21,6 +21,7 @@ from demo.server_files import remove_home
 from demo.supervisor import ROOT, Child, Supervisor
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+DATA_FOLDER: Final = ROOT / ".demo"
 WEB_START_SECONDS: Final = 60.0
 
 
@@ -31,7 +32,7 @@ class Options:
     size: str = "full"  # or "small": a sample of the data
     host: str = "127.0.0.1"
     port: int = 8000
-    folder: Path = ROOT / ".demo"
+    folder: Path = DATA_FOLDER
     reset: bool = False
 
     @property
@@ -170,12 +171,13 @@ def show_logins(options: Options, credentials: Credentials, url: str) -> None:
     import django
 
     django.setup()
-    from demo.accounts import HOUSEHOLD_PASSWORD, busiest_households, ensure_admin
+    from demo.accounts import ensure_admin, households
+    from shop.demo_accounts import PASSWORD
 
     ensure_admin(credentials)
     rows = [("Shop", url), ("Admin", f"{url}admin/   {credentials.admin_name} / {credentials.admin_password}")]
-    for place, (name, order_count) in enumerate(busiest_households()):
-        rows.append(("" if place else "Shoppers", f"{name} / {HOUSEHOLD_PASSWORD}   ({order_count} orders)"))
+    for place, (name, order_count) in enumerate(households()):
+        rows.append(("" if place else "Shoppers", f"{name} / {PASSWORD}   ({order_count} orders)"))
     rows.append(("Logs", str(options.data_folder / "log")))
     summary("The shop is open", rows)
 

@@ -114,6 +114,7 @@ class Supervisor:
         for straggler in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 straggler.kill()
+        psutil.wait_procs(left, timeout=1)
         self.children.clear()
 
 
