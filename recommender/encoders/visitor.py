@@ -25,9 +25,9 @@ class VisitorSettings:
 
 class VisitorEncoder(nn.Module):
     """One taste a part: the Transformer for "sequence", decayed means for "graph" and "content", and for "popularity"
-    the constant that makes its cosine the item's popularity. What the visitor looked at in this session is added to
-    each, so that a click counts at once even where training saw no clicks. A part is unit norm times the root of its
-    weight, so a dot product with a stored item vector is the weighted sum of the parts' cosines.
+    the constant (1, 0) that makes its cosine the item's popularity. What the visitor looked at in this session is added
+    to each, and popularity steps back, (1, 1) / √2: a click counts at once even where training saw no clicks. A part is
+    unit norm times the root of its weight, so a dot product with a stored item vector is the weighted sum of cosines.
     """
 
     kind_weights: Tensor
@@ -52,8 +52,8 @@ class VisitorEncoder(nn.Module):
             root = max(part.weight, 0.0) ** 0.5
             columns = slice(part.start, part.stop)
             if part.name == "popularity":
-                constant = torch.zeros_like(pooled[:, columns])
-                parts.append(torch.cat([constant[:, :1] + root, constant[:, 1:]], dim=-1))
+                has_session = is_session.any(dim=1, keepdim=True).to(vectors.dtype)  # [batch, 1]
+                parts.append(F.normalize(torch.cat([torch.ones_like(has_session), has_session], dim=-1), dim=-1) * root)
                 continue
             taste = self._taste(part, vectors, kinds, ages_seconds, pooled)
             wish = F.normalize(session[:, columns], dim=-1) * self.settings.session_share

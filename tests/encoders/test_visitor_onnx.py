@@ -68,3 +68,13 @@ def test_what_was_just_looked_at_comes_nearer(encoder: VisitorEncoder) -> None:
         now, next_day = encoder(*later, age)[0] @ viewed[0, 0], encoder(*later, age + 86_400.0)[0] @ viewed[0, 0]
     assert now > before + 0.1
     assert now > next_day + 0.1
+
+
+@pytest.mark.parametrize(("age", "gap"), [(0.0, 0.0), (86_400.0, 0.1)])
+def test_popularity_steps_back_in_a_session(encoder: VisitorEncoder, age: float, gap: float) -> None:
+    vectors, kinds, _ = history(3)
+    with torch.no_grad():
+        popularity = encoder(vectors, torch.ones_like(kinds), torch.full((1, 3), age))[0, -2:]
+    popular, unpopular = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    scale = WEIGHTS["popularity"] ** 0.5
+    assert (popularity @ (popular - unpopular) * scale).item() == pytest.approx(gap, abs=1e-6)
