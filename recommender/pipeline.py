@@ -232,7 +232,7 @@ def compare(
     scorers: dict[str, Scorer] = {
         "popularity": popular(seen.grouped, rows, seen.now),
         "item_knn": item_knn(seen.grouped, rows, seen.now),
-        "own_decayed": own_decayed(seen.grouped, rows, seen.now),
+        "own_decayed": own_decayed(seen.grouped, rows, seen.now, PURCHASES),
         "ours": served_lists(seen, settings).scorer(ranker),
     } | (peers or {})
     found = evaluate(scorers, asked, relevant, _taken(seen.grouped, rows))

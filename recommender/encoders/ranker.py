@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from recommender.dataset.ranking_features import FEATURES
 
 Floats = NDArray[np.float32]
-START_SIMILARITY = 0.3  # weights of the start, per standard deviation
+START_SIMILARITY = 0.1  # weights of the start, per standard deviation
 START_OWN = 3.0
 CHECK_STEPS = 10
 
@@ -52,7 +52,8 @@ def fit_ranker(
     """Parameters for `rank_candidates` that maximise the listwise likelihood of the relevant candidates.
 
     The start is a fair ranker already: own purchases first, then similarity. A third of the visitors only tells after
-    which step the lists were best, so a shop with few visitors keeps the start rather than learn them by heart.
+    which step the lists were best, and the start stays unless that is better by more than its standard error: a shop
+    with few visitors must not learn them by heart.
 
     Args:
         features: a visitor each, [candidates, features]. relevant: a visitor each, [candidates]; visitors without a
@@ -73,28 +74,30 @@ def fit_ranker(
         model.linear.weight[0, FEATURES.index("own_long")] = START_OWN
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.02, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    best = (_quality(model, check), model.as_json())
+    start, start_json = _quality(model, check), model.as_json()
+    best, best_json = start, start_json
     for step in range(1, steps + 1):
         loss = -(share * _log_softmax(model(rows), owner, len(fit))).sum() / len(fit)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         schedule.step()
-        if step % CHECK_STEPS == 0 and (quality := _quality(model, check)) > best[0]:
-            best = (quality, model.as_json())
-    return best[1]
+        if step % CHECK_STEPS == 0 and (quality := _quality(model, check)).mean() > best.mean():
+            best, best_json = quality, model.as_json()
+    gain = best - start
+    return best_json if gain.mean() > gain.std() / np.sqrt(len(gain)) else start_json
 
 
 @torch.no_grad()
-def _quality(model: Ranker, check: list[tuple[Floats, NDArray[np.bool_]]]) -> float:
-    """Mean NDCG@10 over visitors, among their candidates."""
+def _quality(model: Ranker, check: list[tuple[Floats, NDArray[np.bool_]]]) -> NDArray[np.float64]:
+    """[check] NDCG@10 of each visitor's candidates."""
     discount = 1 / np.log2(np.arange(2, 12))
     gains = []
     for features, relevant in check:
         best = np.argsort(-model(torch.from_numpy(features)).numpy(), kind="stable")[:10]
         ideal = discount[: min(int(relevant.sum()), 10)].sum()
         gains.append(float((relevant[best] * discount[: len(best)]).sum() / ideal))
-    return float(np.mean(gains))
+    return np.array(gains)
 
 
 def _log_softmax(scores: Tensor, owner: Tensor, owners: int) -> Tensor:

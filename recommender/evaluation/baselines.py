@@ -33,9 +33,11 @@ def popular(grouped: Histories, item_rows: int, now: int, decay_days: float = FO
     return lambda visitors: np.broadcast_to(counts, (len(visitors), item_rows)).copy()
 
 
-def own_decayed(grouped: Histories, item_rows: int, now: int, decay_days: float = 120.0) -> Scorer:
+def own_decayed(
+    grouped: Histories, item_rows: int, now: int, kind_weights: Floats, decay_days: float = 120.0
+) -> Scorer:
     """What the visitor took before, decayed; the strongest simple guess where people rebuy."""
-    own = visitor_item_matrix(grouped, item_rows, now, decay_days, ALL_KINDS)
+    own = visitor_item_matrix(grouped, item_rows, now, decay_days, kind_weights)
     return lambda visitors: own[visitors].toarray()
 
 

@@ -3,7 +3,7 @@ import numpy as np
 from recommender.capture.tables import PURCHASE
 from recommender.dataset.sequences import histories
 from recommender.dataset.vocabulary import Vocabulary
-from recommender.evaluation.baselines import item_knn, own_decayed, popular, popularity
+from recommender.evaluation.baselines import PURCHASES, item_knn, own_decayed, popular, popularity
 from tests.event_logs import DAY, START, camps, log_of
 
 ITEMS = Vocabulary(np.arange(1, 41))
@@ -26,7 +26,7 @@ def test_item_knn_ranks_the_own_camp_first() -> None:
 
 def test_own_decayed_prefers_what_was_bought_lately() -> None:
     grouped = histories(log_of([(1, 1, PURCHASE, START - 300 * DAY), (1, 2, PURCHASE, START)]), ITEMS)
-    scores = own_decayed(grouped, len(ITEMS), START)(np.array([0]))[0]
+    scores = own_decayed(grouped, len(ITEMS), START, PURCHASES)(np.array([0]))[0]
     assert scores[2] > scores[1] > 0
 
 
