@@ -23,7 +23,7 @@ NO_SCHEDULE: Final = "TRAINING_INTERVAL_HOURS"  # may be None, as well as 0
 MAY_BE_ZERO: Final = frozenset(
     {NO_SCHEDULE, "HNSW_MIN_ITEMS", "VERSIONS_KEPT", "MAX_CLOCK_SKEW_SECONDS", "POPULAR_CACHE_SECONDS"}
 )
-FRACTIONS: Final = ("_SECONDS", "_MINUTES", "_HOURS", "_DAYS", "_EFFORT")  # half an hour is an interval, too
+FRACTIONS: Final = ("_SECONDS", "_MINUTES", "_HOURS", "_DAYS", "_EFFORT", "_SHARE")  # half an hour is an interval, too
 IN_VALUES: Final = ("title", "price_cents", "text", "attributes")  # catalogue lookups read by `values_list`
 
 
@@ -156,6 +156,8 @@ def _wrong_value(name: str, value: Any) -> str:
     is_fraction = name.endswith(FRACTIONS)
     kind = "number" if is_fraction else "whole number"
     is_kind = isinstance(value, int | float if is_fraction else int) and not isinstance(value, bool)
+    if name.endswith("_SHARE"):
+        return "" if is_kind and 0 <= value <= 1 else "a number from 0 to 1"
     if name in MAY_BE_ZERO:
         return "" if is_kind and 0 <= value < math.inf else f"a {kind} of at least 0"
     return "" if is_kind and 0 < value < math.inf else f"a {kind} above 0"
