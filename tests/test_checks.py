@@ -119,6 +119,7 @@ class TestSettings:
             ("LEASE_SECONDS", float("nan")),
             ("TRAINING_QUEUE", ""),
             ("TRAINING_QUEUE", None),
+            ("REPEAT_SHARE", 1.5),
             ("TRAINING_EFFORT", 0),
         ],
     )
