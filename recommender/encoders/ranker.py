@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from recommender.dataset.ranking_features import FEATURES
 
 Floats = NDArray[np.float32]
+Visitor = tuple[Floats, NDArray[np.bool_]]  # features and relevance of the candidates
 START_SIMILARITY = 0.1  # weights of the start, per standard deviation
 START_OWN = 3.0
-CHECK_STEPS = 10
 
 
 class Ranker(nn.Module):
@@ -47,13 +47,13 @@ class Ranker(nn.Module):
 
 
 def fit_ranker(
-    features: list[Floats], relevant: list[NDArray[np.bool_]], steps: int = 200, seed: int = 0
+    features: list[Floats], relevant: list[NDArray[np.bool_]], steps: int = 150, seed: int = 0
 ) -> dict[str, Any]:
     """Parameters for `rank_candidates` that maximise the listwise likelihood of the relevant candidates.
 
-    The start is a fair ranker already: own purchases first, then similarity. A third of the visitors only tells after
-    which step the lists were best, and the start stays unless that is better by more than its standard error: a shop
-    with few visitors must not learn them by heart.
+    The start is a fair ranker already: own purchases first, then similarity. It stays unless learning on one half of
+    the visitors improves the lists of the other half by more than twice the standard error: a shop with few visitors
+    must not learn them by heart.
 
     Args:
         features: a visitor each, [candidates, features]. relevant: a visitor each, [candidates]; visitors without a
@@ -64,36 +64,49 @@ def fit_ranker(
     if len(usable) < 10:  # too few to learn seven features from
         return {}
     torch.manual_seed(seed)
-    fit, check = [pair for n, pair in enumerate(usable) if n % 3], usable[::3]
-    rows = torch.from_numpy(np.concatenate([x for x, _ in fit]))  # [rows, features]
-    owner = torch.from_numpy(np.repeat(np.arange(len(fit)), [len(x) for x, _ in fit]))
-    share = torch.from_numpy(np.concatenate([y / y.sum() for _, y in fit]).astype(np.float32))
+    halves = usable[::2], usable[1::2]
+    gain = np.concatenate(
+        [
+            _quality(_learn(_start(learnt), learnt, steps), asked) - _quality(_start(learnt), asked)
+            for learnt, asked in (halves, halves[::-1])
+        ]
+    )
+    model = _start(usable)
+    if gain.mean() > 2 * gain.std() / np.sqrt(len(gain)):
+        model = _learn(model, usable, steps)
+    return model.as_json()
+
+
+def _start(visitors: list[Visitor]) -> Ranker:
+    rows = torch.from_numpy(np.concatenate([features for features, _ in visitors]))  # [rows, features]
     model = Ranker(rows.mean(dim=0), rows.std(dim=0).clamp(min=1e-3))
     with torch.no_grad():
         model.linear.weight[0, FEATURES.index("similarity")] = START_SIMILARITY
         model.linear.weight[0, FEATURES.index("own_long")] = START_OWN
+    return model
+
+
+def _learn(model: Ranker, visitors: list[Visitor], steps: int) -> Ranker:
+    rows = torch.from_numpy(np.concatenate([x for x, _ in visitors]))  # [rows, features]
+    owner = torch.from_numpy(np.repeat(np.arange(len(visitors)), [len(x) for x, _ in visitors]))
+    share = torch.from_numpy(np.concatenate([y / y.sum() for _, y in visitors]).astype(np.float32))
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.02, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    start, start_json = _quality(model, check), model.as_json()
-    best, best_json = start, start_json
-    for step in range(1, steps + 1):
-        loss = -(share * _log_softmax(model(rows), owner, len(fit))).sum() / len(fit)
+    for _ in range(steps):
+        loss = -(share * _log_softmax(model(rows), owner, len(visitors))).sum() / len(visitors)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         schedule.step()
-        if step % CHECK_STEPS == 0 and (quality := _quality(model, check)).mean() > best.mean():
-            best, best_json = quality, model.as_json()
-    gain = best - start
-    return best_json if gain.mean() > gain.std() / np.sqrt(len(gain)) else start_json
+    return model
 
 
 @torch.no_grad()
-def _quality(model: Ranker, check: list[tuple[Floats, NDArray[np.bool_]]]) -> NDArray[np.float64]:
-    """[check] NDCG@10 of each visitor's candidates."""
+def _quality(model: Ranker, visitors: list[Visitor]) -> NDArray[np.float64]:
+    """[visitors] NDCG@10 of each one's candidates."""
     discount = 1 / np.log2(np.arange(2, 12))
     gains = []
-    for features, relevant in check:
+    for features, relevant in visitors:
         best = np.argsort(-model(torch.from_numpy(features)).numpy(), kind="stable")[:10]
         ideal = discount[: min(int(relevant.sum()), 10)].sum()
         gains.append(float((relevant[best] * discount[: len(best)]).sum() / ideal))
