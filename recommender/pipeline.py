@@ -224,7 +224,7 @@ def compare(
     settings: PipelineSettings,
     peers: dict[str, Scorer] | None = None,
 ) -> Comparison:
-    """Ours as served, the baselines and whatever `peers` are given, on the holdout."""
+    """Ours in the order of the ranker, the baselines and whatever `peers` are given, on the holdout."""
     seen = moment(stack, parts, train, holdout.start)
     rows = len(stack.items)
     asked, relevant = relevant_items(holdout, seen.grouped, stack.items)

@@ -1,6 +1,7 @@
-"""Lists as the shop serves them: candidates by cosine, the popular and the visitor's own, put in order by the ranker.
+"""The ranker's order of a request: candidates by cosine, the popular and the visitor's own, scored by the ranker.
 
-Judging and fitting go through the same candidates and features as a request, so that what is measured is what is shown.
+Judging and fitting go through the same candidates and features as a request. Two things that a request does besides are
+left out: what is unavailable is not dropped, and repeats are not held to REPEAT_SHARE.
 """
 
 from dataclasses import dataclass
