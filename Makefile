@@ -13,12 +13,13 @@ PIP_FLAGS ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+PEERS := .venv-peers/.installed
 # What production sets; nothing connects with it.
 PRODUCTION := DJANGO_SECRET_KEY=$$(head -c 48 /dev/urandom | base64 | tr -d '\n') DJANGO_HTTPS=1 \
 	DJANGO_ALLOWED_HOSTS=shop.example DJANGO_CSRF_TRUSTED_ORIGINS=https://shop.example
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types check format clean
+.PHONY: help install demo test lint types check format clean bench-install
 
 help:
 	@echo "make demo    run the shop with recommendations (DEMO=small: a sample)"
@@ -28,6 +29,7 @@ help:
 	@echo "make check   migrations complete, production settings safe"
 	@echo "make format  let ruff fix and format"
 	@echo "make clean   delete the demo's data"
+	@echo "make bench-install   the peers of the quality benchmark, into .venv-peers"
 
 install: $(INSTALLED)
 
@@ -37,6 +39,16 @@ $(INSTALLED): $(wildcard requirements*.txt)
 	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
 	@echo "Installing requirements.txt into .venv (1.3 GB, a minute or more)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -r requirements.txt
+	@touch $@
+
+bench-install: $(PEERS)
+
+$(PEERS): benchmarks/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+		|| { echo "The peers need Python 3.11 or 3.12: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@.venv-peers/bin/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv-peers || { rm -rf .venv-peers; exit 1; }
+	@echo "Installing benchmarks/requirements.txt into .venv-peers (1.4 GB, a minute or more)"
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -r benchmarks/requirements.txt
 	@touch $@
 
 demo: $(INSTALLED)
