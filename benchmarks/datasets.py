@@ -1,0 +1,93 @@
+"""The data sets of the quality benchmark, as the plugin's own columns."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.csv_files import Items, UnusableFile, read_interactions, read_items
+from recommender.capture.tables import EventLog, ItemTable
+
+DATA_FOLDER: Final = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+FOLDERS: Final = {"movielens-1m": "ml-1m", "amazon-beauty": "amazon-beauty"}
+NAMES: Final = ("complete-journey", *FOLDERS)
+TRAIN_SHARE: Final = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One shop's history.
+
+    Attributes:
+        log: events in time order; visitors are numbers of no meaning. items: every item that can be recommended.
+        values: attribute name → [items] lists of values; `items.attributes` has them joined by ", ".
+        has_time: False where the source knows only the order; `log.at` then holds positions.
+        cut: seconds where the time split lies; None takes it from the events.
+    """
+
+    name: str
+    log: EventLog
+    items: ItemTable
+    values: dict[str, list[list[str]]]
+    has_time: bool = True
+    cut: int | None = None
+
+
+def load(name: str, folder: Path = DATA_FOLDER) -> Dataset:
+    """A data set by its name in `NAMES`; `folder` holds the ones that no package ships.
+
+    Raises:
+        UnusableFile: its files are not in `folder`.
+    """
+    if name == "complete-journey":
+        from benchmarks import complete_journey
+
+        log, items, cut = complete_journey.load(TRAIN_SHARE)
+        values = {key: [[value] if value else [] for value in cells] for key, cells in items.attributes.items()}
+        return Dataset(name, log, items, values, cut=cut)
+    source = folder / FOLDERS[name]
+    if not source.is_dir():
+        raise UnusableFile(f"{source} does not exist; name the folder that holds {FOLDERS[name]}/ by --data-folder.")
+    return from_csv(source / "interactions.csv.gz", source / "items.csv.gz", name)
+
+
+def from_csv(interactions: Path, items: Path | None = None, name: str = "") -> Dataset:
+    """Any set: `interactions` with columns user, item, timestamp or pos, kind; `items` with item, title, attributes.
+
+    Raises:
+        UnusableFile: with what to change in the file.
+    """
+    events = read_interactions(interactions)
+    catalogue = read_items(items) if items is not None else Items(events.item[:0], [], [], {})
+    event_items, item_keys = _same_type(events.item, catalogue.item)
+    table, values = _item_table(catalogue, item_keys, event_items)
+    visitor = np.unique(events.user, return_inverse=True)[1].astype(np.int64)
+    log = EventLog(visitor, event_items, events.kind, events.at, np.ones(len(visitor), dtype=np.float32))
+    return Dataset(name or interactions.name.split(".")[0], log, table, values, events.has_time)
+
+
+def _same_type(a: NDArray[np.generic], b: NDArray[np.generic]) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """Keys that are integers in one file and words in the other are words in both."""
+    if len(b) and (a.dtype.kind == "i") != (b.dtype.kind == "i"):
+        return a.astype(np.str_), b.astype(np.str_)
+    return a, b if len(b) else a[:0]
+
+
+def _item_table(
+    catalogue: Items, item_keys: NDArray[np.generic], event_items: NDArray[np.generic]
+) -> tuple[ItemTable, dict[str, list[list[str]]]]:
+    """All items of catalogue and events by ascending key; what only events know has neither title nor attributes."""
+    keys = np.unique(np.concatenate([item_keys, event_items]))
+    place = np.full(len(keys), -1)
+    place[np.searchsorted(keys, item_keys)] = np.arange(len(item_keys))
+    rows = place.tolist()
+    values = {name: [column[row] if row >= 0 else [] for row in rows] for name, column in catalogue.attributes.items()}
+    table = ItemTable(
+        item=keys,
+        title=[catalogue.title[row] if row >= 0 else "" for row in rows],
+        text=[catalogue.text[row] if row >= 0 else "" for row in rows],
+        attributes={name: [", ".join(cell) for cell in column] for name, column in values.items()},
+    )
+    return table, values
