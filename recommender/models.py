@@ -49,7 +49,10 @@ class Visitor(models.Model):
 
 
 class Event(models.Model):
-    """One recorded act. The id is a UUIDv7 made by whoever saw the act: sent twice, it is stored once."""
+    """One recorded act. The id is a UUIDv7 made by whoever saw the act: sent twice, it is stored once.
+
+    The table is partitioned by the month in the id, see `capture.partitions`.
+    """
 
     class Kind(models.IntegerChoices):
         VIEW = VIEW, _("view")
@@ -75,6 +78,8 @@ class Event(models.Model):
     # The verified claims of the impression token: {"list", "placement", "version", "rung", "slot"}; null without one.
     impression = models.JSONField(_("impression"), null=True, blank=True)
     received_at = models.DateTimeField(_("received at"), db_default=Now(), editable=False)
+    # Our clock minus the sender's when it sent: already added to `at`; null where the sender did not say.
+    clock_skew_seconds = models.IntegerField(_("clock skew in seconds"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("event")
@@ -86,6 +91,52 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.item_id}"
+
+
+class LedgerEntry(models.Model):
+    """What became of a batch's rows, written in its transaction: received = stored + duplicate + quarantined + refused.
+
+    Appended, never updated, so that no two requests wait for a row; `ledger.compact` adds the entries of a day up.
+    """
+
+    day = models.DateField(_("day"))  # UTC, when the rows were received
+    source = models.SmallIntegerField(_("source"), choices=Event.Source)
+    received = models.BigIntegerField(_("received"))  # counted at the door, apart from the outcomes
+    stored = models.BigIntegerField(_("stored"))
+    duplicate = models.BigIntegerField(_("duplicate"))
+    quarantined = models.BigIntegerField(_("in quarantine"))
+    refused = models.BigIntegerField(_("refused"))
+
+    class Meta:
+        verbose_name = _("ledger entry")
+        verbose_name_plural = _("ledger")
+        indexes = [models.Index(fields=["day", "source"], name="recommender_ledger_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.get_source_display()}"
+
+
+class QuarantinedEvent(models.Model):
+    """A row that could not be stored as it came, kept with its reason until somebody mends the cause or lets it go."""
+
+    received_at = models.DateTimeField(_("received at"), db_default=Now(), editable=False)
+    source = models.SmallIntegerField(_("source"), choices=Event.Source)
+    # Null: the sender had no valid row, so there is no visitor, and nobody to give the event to later.
+    visitor = models.ForeignKey(
+        Visitor, models.CASCADE, related_name="+", null=True, blank=True, verbose_name=_("visitor")
+    )
+    code = models.CharField(_("reason"), max_length=32)
+    payload = models.TextField(_("payload"))  # JSON, cut at QUARANTINE_PAYLOAD_BYTES
+    is_cut = models.BooleanField(_("cut"), default=False)
+    clock_skew_seconds = models.IntegerField(_("clock skew in seconds"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("event in quarantine")
+        verbose_name_plural = _("quarantine")
+        indexes = [models.Index(fields=["received_at"], name="recommender_quarantine_at")]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.pk}"
 
 
 class TrainingRun(models.Model):
