@@ -11,7 +11,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import FieldError
 from django.db import DatabaseError, connections, router
+from django.utils.module_loading import import_string
 
+from recommender.capture.consent import LEVELS
 from recommender.catalog import Catalog, get_catalog, item_model
 from recommender.conf import DEFAULTS, PREFIX
 from recommender.exceptions import CatalogNotFound, VectorExtensionMissing
@@ -20,8 +22,10 @@ TAG: Final = "recommender"
 MIDDLEWARE: Final = "recommender.middleware.VisitorMiddleware"
 OLDEST_PGVECTOR: Final = (0, 8, 4)  # older ones have known corruption and overflow bugs in HNSW
 NO_SCHEDULE: Final = "TRAINING_INTERVAL_HOURS"  # may be None, as well as 0
+MAY_BE_NONE: Final = frozenset({NO_SCHEDULE, "CONSENT_HOOK"})
 MAY_BE_ZERO: Final = frozenset(
     {NO_SCHEDULE, "HNSW_MIN_ITEMS", "VERSIONS_KEPT", "MAX_CLOCK_SKEW_SECONDS", "POPULAR_CACHE_SECONDS"}
+    | {f"{kind}_RETENTION_DAYS" for kind in ("VIEW", "CLICK", "CART", "PURCHASE")}
 )
 FRACTIONS: Final = ("_SECONDS", "_MINUTES", "_HOURS", "_DAYS", "_EFFORT", "_SHARE")  # half an hour is an interval, too
 IN_VALUES: Final = ("title", "price_cents", "text", "attributes")  # catalogue lookups read by `values_list`
@@ -149,8 +153,12 @@ def _lookups(declared: str | Iterable[str] | None) -> list[str]:
 
 def _wrong_value(name: str, value: Any) -> str:
     """What the value should be; "" where it is right. Judged by the kind of the default."""
-    if name == "ITEM_MODEL" or (value is None and name == NO_SCHEDULE):
+    if name == "ITEM_MODEL" or (value is None and name in MAY_BE_NONE):
         return ""
+    if name == "CONSENT":
+        return "" if value in LEVELS else f"one of {', '.join(LEVELS)}"
+    if name == "CONSENT_HOOK":
+        return "" if _is_function(value) else 'the dotted path of a function, such as "shop.banner.consent"'
     if isinstance(DEFAULTS[name], str):
         return "" if isinstance(value, str) and value else "a text"
     is_fraction = name.endswith(FRACTIONS)
@@ -161,6 +169,13 @@ def _wrong_value(name: str, value: Any) -> str:
     if name in MAY_BE_ZERO:
         return "" if is_kind and 0 <= value < math.inf else f"a {kind} of at least 0"
     return "" if is_kind and 0 < value < math.inf else f"a {kind} above 0"
+
+
+def _is_function(path: Any) -> bool:
+    try:
+        return callable(import_string(path))
+    except (ImportError, AttributeError):
+        return False
 
 
 def _did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:

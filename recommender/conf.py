@@ -12,6 +12,18 @@ PREFIX: Final = "RECOMMENDER_"
 DEFAULTS: Final[dict[str, Any]] = {
     # --- the shop
     "ITEM_MODEL": None,  # "app.Model" of what can be recommended; required
+    # --- consent
+    "CONSENT": "full",  # of whoever has not chosen: "none", "session" or "full"
+    "CONSENT_HOOK": None,  # "shop.banner.consent": request → "none", "session", "full", or None for no choice yet
+    "CONSENT_COOKIE": "recommender_consent",  # cookie name; holds the level and nothing else
+    "CONSENT_COOKIE_AGE_DAYS": 180,
+    "SESSION_ID_HOURS": 24,  # after its last event a visitor of the level "session" loses its id on the server, too
+    # --- privacy
+    "UNDO_JOIN_DAYS": 30,  # how long "this was not me" can undo that a login took over a browser's history
+    "VIEW_RETENTION_DAYS": 395,  # 0: for ever; thirteen months see every season twice
+    "CLICK_RETENTION_DAYS": 395,
+    "CART_RETENTION_DAYS": 395,
+    "PURCHASE_RETENTION_DAYS": 1095,
     # --- capture
     "VISITOR_COOKIE": "recommender_visitor",  # cookie name
     "VISITOR_COOKIE_AGE_DAYS": 365,

@@ -58,5 +58,13 @@ class EventRefused(RecommenderError):
         self.reason = reason
 
 
+class NoConsent(RecommenderError):
+    """This visitor has not agreed to be remembered: send no events, or ask again with `set_consent`."""
+
+
 class VisitorNotFound(RecommenderError):
     """There is no such visitor (any more): name one by `visitor=<key>` or `user=<primary key>`."""
+
+
+class VisitorErased(VisitorNotFound):
+    """The visitor's data was erased and this key is dead: whoever comes back needs a new one."""

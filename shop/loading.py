@@ -163,7 +163,8 @@ def load_state(name: str, newest: datetime) -> DataLoad:
 
 def load_purchase_events(source: Source, shift: timedelta, progress: Progress) -> None:
     """Every purchase line as an event of its household, through the plugin's bulk path."""
-    from recommender.capture.bulk import EventColumns, account_visitors, event_ids, load_events
+    from recommender.capture.accounts import account_visitors
+    from recommender.capture.bulk import EventColumns, event_ids, load_events
 
     users = users_by_household(source)
     visitors = account_visitors(users.values())

@@ -18,14 +18,15 @@ ALLOWED = {
     "dataset": set(),
     "encoders": {"dataset"},
     "evaluation": {"dataset", "encoders.tables"},
+    "privacy": DJANGO_ROOT | {"capture", "serving.authentication", "serving.schema"},
     "index": DJANGO_ROOT | {"encoders.tables"},
-    "serving": DJANGO_ROOT | {"index", "capture.visitor", "dataset.ranking_features"},
+    "serving": DJANGO_ROOT | {"index", "capture.accounts", "capture.visitor", "dataset.ranking_features"},
     **{name: DJANGO_ROOT for name in DJANGO_ROOT},
 }
 FOR_ALL = {"capture.tables"}  # the columns that travel
 PURE = ["dataset", "encoders", "evaluation"]
 NOT_PURE = {"django", "celery", "rest_framework", "pgvector", "psycopg"}
-SHOP_MAY_USE = {"catalog", "signals", "tasks", "urls", "capture.bulk", "capture.tables"}
+SHOP_MAY_USE = {"catalog", "signals", "tasks", "urls", "capture.accounts", "capture.bulk", "capture.tables", "privacy"}
 
 
 def modules(stage: str) -> list[Path]:

@@ -5,7 +5,7 @@ load that was cut off is continued by starting it again. Events of today come th
 """
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,12 @@ ROWS_PER_CHUNK: Final = 100_000  # a transaction each
 MAX_QUANTITY: Final = 2**31 - 1  # what the column holds
 MAX_SECONDS: Final = 2**33  # the year 2242; a number above is in milliseconds by mistake
 UNKNOWN_VALUE: Final = -(2**63)  # stands for null: rows of a binary COPY of fixed width have none
+
+# Of events, by their visitor: not from before an erasure, not of an account that wants no memory.
+_WELCOME: Final = (
+    "(visitor.forgotten_until IS NULL OR load_event.at > visitor.forgotten_until)"
+    " AND (visitor.user_id IS NULL OR visitor.consent IS NULL OR visitor.consent = 2)"
+)
 
 Progress = Callable[[int], None]  # rows done since the last call
 
@@ -44,7 +50,7 @@ class EventColumns:
 
     Attributes:
         id: [events] 16-byte UUIDs (`V16`) as `event_ids` makes them.
-        visitor: [events] `Visitor.pk`, as `account_visitors` gives them.
+        visitor: [events] `Visitor.pk`, as `accounts.account_visitors` gives them.
         item: [events] the shop's keys, in any form that `catalog.item_key` takes.
         kind: [events] one of `tables.KINDS`.
         at: [events] seconds since 1970 UTC.
@@ -66,19 +72,12 @@ class EventColumns:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """received = stored + duplicates + refused; refused are rows whose item or visitor does not exist (any more)."""
+    """received = stored + duplicates + refused; refused: no such item or visitor (any more), erased, no consent."""
 
     received: int
     stored: int
     duplicates: int
     refused: int
-
-
-def account_visitors(users: Iterable[Any]) -> dict[Any, int]:
-    """Keys of existing accounts → keys of their visitors, made where there are none yet."""
-    keys = sorted(users)
-    Visitor.objects.bulk_create([Visitor(user_id=key) for key in keys], ignore_conflicts=True)
-    return dict(Visitor.objects.filter(user_id__in=keys).values_list("user_id", "pk"))
 
 
 def event_ids(at_seconds: NDArray[Any] | Sequence[int], keys: Sequence[str]) -> NDArray[np.void]:
@@ -184,7 +183,8 @@ def _load_chunk(chunk: dict[str, NDArray[Any]], keys: list[Any]) -> tuple[int, i
             copy.write(binary_copy.pack(STAGED, chunk))
         cursor.execute(
             f"SELECT count(*) FROM load_event WHERE item < 0"  # noqa: S608  names of our own
-            f" OR visitor NOT IN (SELECT id FROM {Visitor._meta.db_table})"
+            f" OR NOT EXISTS (SELECT FROM {Visitor._meta.db_table} AS visitor"
+            f" WHERE visitor.id = load_event.visitor AND {_WELCOME})"
         )
         refused: int = cursor.fetchone()[0]
         cursor.execute(_insert())
@@ -212,5 +212,5 @@ def _insert() -> str:
         " SELECT load_event.id, visitor.id, load_item.key, kind, at, quantity,"
         f" NULLIF(value_cents, {UNKNOWN_VALUE}), {Event.Source.BULK.value}"
         f" FROM load_event JOIN load_item ON place = item JOIN {Visitor._meta.db_table} AS visitor"
-        " ON visitor.id = load_event.visitor ORDER BY load_event.id ON CONFLICT DO NOTHING"
+        f" ON visitor.id = load_event.visitor AND {_WELCOME} ORDER BY load_event.id ON CONFLICT DO NOTHING"
     )

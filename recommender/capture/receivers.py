@@ -14,8 +14,9 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from recommender.capture.joins import log_in, log_out
 from recommender.capture.record import item_of, record_event, record_events
-from recommender.capture.visitor import forget_visitor, log_in, log_out
+from recommender.capture.visitor import forget_visitor
 from recommender.models import Event
 from recommender.signals import item_added, item_viewed, order_placed
 

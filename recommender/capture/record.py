@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -19,9 +19,15 @@ from recommender.capture.rows import KIND_CODES, Draft, Refusal, check_rows
 from recommender.capture.tables import KINDS, ItemId
 from recommender.capture.visitor import visitor_of
 from recommender.catalog import key_field
-from recommender.exceptions import EventRefused, VisitorNotFound
+from recommender.exceptions import EventRefused, NoConsent, VisitorNotFound
 from recommender.models import Event, Visitor
 from recommender.tokens import read_impressions
+
+# What somebody did before the moment of an erasure, and what an account does that wants no memory, is not stored.
+_LOCK: Final = (
+    "SELECT forgotten_until, user_id IS NOT NULL AND consent < 2"  # noqa: S608  names of our own
+    f" FROM {Visitor._meta.db_table} WHERE id = %s FOR KEY SHARE"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +54,17 @@ def record_event(
     id: UUID | None = None,
     token: str | None = None,
 ) -> bool:
-    """Record one act of a visitor, or of whoever sent the request; False where an event with this id is stored already.
+    """Record one act of a visitor, or of whoever sent the request.
 
     Args:
         kind: "view", "click", "cart" or "purchase", or its `Event.Kind`.
         value_cents: money of all pieces together.
         at: aware; now, where it is left out.
         id: UUIDv7 that names the act for ever; give one where the call may be repeated.
+    Returns:
+        False where an event with this id is stored already, and for a request without consent.
     Raises:
+        NoConsent: this visitor's account has chosen not to be remembered.
         EventRefused: the event cannot be: an unknown item, a time in the future, no pieces.
     """
     row = {"id": id, "item": item_of(item), "kind": KINDS.get(kind, kind) if isinstance(kind, int) else kind}
@@ -74,7 +83,8 @@ def record_events(
     if not checked.drafts:
         return RecordResult(0, 0, checked.refused)
     visitor = by if isinstance(by, Visitor) else visitor_of(by, create=True)
-    assert visitor is not None  # noqa: S101  `create` makes one
+    if visitor is None:  # has not agreed to be remembered: nothing was received
+        return RecordResult(0, 0, [])
     stored = store_events(visitor, checked.drafts, source=source)
     return RecordResult(stored, len(checked.drafts) - stored, checked.refused)
 
@@ -84,13 +94,21 @@ def store_events(visitor: Visitor, drafts: Sequence[Draft], *, source: int) -> i
     """Store drafts whose id is new, in one statement; how many they were.
 
     Raises:
-        VisitorNotFound: the visitor was merged or erased in the meantime; nothing was stored.
+        VisitorNotFound: the visitor was joined to an account or erased in the meantime; nothing was stored.
+        NoConsent: the account that it belongs to has chosen not to be remembered.
     """
     # The lock keeps a login from merging the visitor away before the commit, where the foreign key is checked.
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT FROM {Visitor._meta.db_table} WHERE id = %s FOR KEY SHARE", [visitor.pk])  # noqa: S608
-        if cursor.fetchone() is None:
+        cursor.execute(_LOCK, [visitor.pk])
+        row = cursor.fetchone()
+        if row is None:
             raise VisitorNotFound(VisitorNotFound.__doc__)
+        forgotten_until, is_refusing = row
+        if is_refusing:
+            raise NoConsent(NoConsent.__doc__)
+        drafts = [draft for draft in drafts if forgotten_until is None or draft.at > forgotten_until]
+        if not drafts:
+            return 0
         # Sorted by id: two batches that insert the same ids in different orders would dead-lock.
         cursor.execute(_insert(), [visitor.pk, source, *_columns(visitor, sorted(drafts, key=lambda draft: draft.id))])
         stored: int = cursor.rowcount

@@ -25,11 +25,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from recommender.api_keys import SCHEME, key_in_header, verify_key
+from recommender.capture.accounts import visitor_named
+from recommender.capture.consent import Consent
 from recommender.capture.record import RecordResult, store_events
 from recommender.capture.rows import KIND_CODES, CheckedRows, check_rows, read_time
-from recommender.capture.visitor import forget_visitor, visitor_named, visitor_of
+from recommender.capture.visitor import consent_of, forget_visitor, visitor_of
 from recommender.conf import conf
-from recommender.exceptions import EventRefused, VisitorNotFound
+from recommender.exceptions import EventRefused, NoConsent, VisitorErased, VisitorNotFound
 from recommender.models import Event, Visitor
 
 MEDIA_TYPES: Final = ("application/json", "text/plain")  # text/plain: what `sendBeacon` sends without a preflight
@@ -76,6 +78,8 @@ def _is_app(request: HttpRequest) -> bool:
         raise Refused(403, "key_needed", _("Only an app with an API key may name a visitor."))
     if not is_own_page(request):
         raise Refused(403, "foreign_origin", _("Events come from pages of this shop only."))
+    if consent_of(request) is Consent.NONE:
+        raise Refused(403, "no_consent", _("This visitor has not agreed to be remembered: send no events."))
     return False
 
 
@@ -158,6 +162,8 @@ def _store(request: HttpRequest, checked: CheckedRows, is_app: bool) -> RecordRe
         # Merged or erased since it was looked up, by a login in another tab: the browser is known by its new name now.
         forget_visitor(request)
         stored = store_events(_visitor(request, is_app), checked.drafts, source=source)
+    except NoConsent as error:
+        raise Refused(403, "no_consent", _("This visitor has not agreed to be remembered: send no events.")) from error
     return RecordResult(stored, len(checked.drafts) - stored, checked.refused)
 
 
@@ -165,8 +171,10 @@ def _visitor(request: HttpRequest, is_app: bool) -> Visitor:
     if is_app:
         try:
             return visitor_named(request.GET, create=True)
+        except VisitorErased as error:
+            raise Refused(410, "erased", str(error)) from error
         except VisitorNotFound as error:
             raise Refused(404, "unknown_visitor", str(error)) from error
     visitor = visitor_of(request, create=True)
-    assert visitor is not None  # noqa: S101  `create` makes one
+    assert visitor is not None  # noqa: S101  `create` makes one; consent was asked at the door
     return visitor

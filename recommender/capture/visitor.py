@@ -1,136 +1,108 @@
-"""Who is acting: the account that is logged in, else the browser by its signed cookie.
+"""Who is acting: the account that is logged in, else the browser by its signed cookie, else nobody.
 
 A row is made with the first event, not with the first page: a crawler that leaves no events leaves no rows. The cookie
-holds the visitor's key and nothing else. It is not needed while somebody is logged in, so login and logout remove it.
+holds the visitor's key and how long it may be known, nothing else. It is not needed while an account is known, so login
+and logout remove it. Without consent nobody is anybody: no cookie, no row, no event.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
-from django.utils.translation import gettext as _
 
+from recommender.capture.accounts import account_visitor
+from recommender.capture.consent import (
+    SIGNALS,
+    Consent,
+    browser_consent,
+    default_consent,
+    write_consent_cookie,
+)
+from recommender.capture.tombstones import erased_at, key_name
 from recommender.conf import conf
-from recommender.exceptions import VisitorNotFound
-from recommender.models import Event, Visitor, VisitorEmbedding
+from recommender.models import Visitor
 
 SALT: Final = "recommender.visitor"
 SECONDS_PER_DAY: Final = 86_400
+FOR_SESSION: Final = "~session"  # after the key: the cookie of somebody who is known for this visit only
+ACCOUNT: Final = "_recommender_account"  # on the request: (account's key, its visitor or None)
 CACHE: Final = "_recommender_visitor"  # on the request: (account's key or None, visitor or None); None: look again
-COOKIE: Final = "_recommender_cookie"  # on the request: the key to set, or REMOVE
+COOKIE: Final = "_recommender_cookie"  # on the request: the visitor to set it for, or REMOVE
 REMOVE: Final = ""
 
 
 def visitor_of(request: HttpRequest, create: bool = False) -> Visitor | None:
-    """The visitor behind a request; None where there are no events of it yet and `create` is False.
+    """The visitor behind a request; None without consent, and where there are no events of it yet and not `create`.
 
     Takes Django's request and rest_framework's. With `create` the row is made, and `VisitorMiddleware` sets the cookie.
     """
     request = getattr(request, "_request", request)
-    user = getattr(request, "user", None)
-    account = user.pk if user is not None and user.is_authenticated else None
+    level, account = consent_of(request), _account(request)
     cached = getattr(request, CACHE, None)
-    visitor = cached[1] if cached is not None and cached[0] == account else _find(request, account)
-    if visitor is None and create:
-        visitor = _create(request, account)
+    visitor = cached[1] if cached is not None and cached[0] == account else _find(request, level)
+    if create and level is not Consent.NONE:
+        visitor = _create(request, level) if visitor is None else _kept_longer(request, visitor, level)
     setattr(request, CACHE, (account, visitor))
     return visitor
 
 
-def forget_visitor(request: HttpRequest) -> None:
-    """Look the visitor up again at the next call: its row was merged away or rolled back."""
+def consent_of(request: HttpRequest) -> Visitor.Consent:
+    """The strictest of what browser and account say; RECOMMENDER_CONSENT where neither was asked yet."""
     request = getattr(request, "_request", request)
-    setattr(request, CACHE, None)
+    browser = browser_consent(request)
+    if browser is Consent.NONE:
+        return browser
+    row = _account_row(request)
+    chosen = [level for level in (browser, row.consent if row else None) if level is not None]
+    return Consent(min(chosen)) if chosen else default_consent()
+
+
+def browser_visitor(request: HttpRequest) -> Visitor | None:
+    """The anonymous visitor of this browser; None for a forged or damaged cookie, or one of a visitor that is gone."""
+    request = getattr(request, "_request", request)
+    key, _is_for_session = read_cookie(request)
+    return Visitor.objects.filter(key=key, user=None).first() if key else None
+
+
+def forget_visitor(request: HttpRequest) -> None:
+    """Look the visitor up again at the next call: its row was joined to an account, erased or rolled back."""
+    request = getattr(request, "_request", request)
+    for name in (ACCOUNT, CACHE):
+        setattr(request, name, None)
     if getattr(request, COOKIE, REMOVE) != REMOVE:
         delattr(request, COOKIE)
 
 
-def visitor_named(params: Mapping[str, Any], create: bool = False) -> Visitor:
-    """The visitor that an app with a key names by `visitor=<key>` or `user=<primary key>`.
-
-    An existing account has a visitor at once; an unknown visitor key is taken up with `create`, so that an app can
-    make the keys of its own anonymous visitors.
-
-    Raises:
-        VisitorNotFound: none or both are named, or there is no such visitor or account.
-    """
-    key, user = params.get("visitor") or "", params.get("user") or ""
-    if bool(key) == bool(user):
-        raise VisitorNotFound(_("Name one visitor, by visitor=<key> or by user=<primary key>."))
-    if user:
-        return _of_account(str(user))
-    try:
-        uuid = UUID(str(key))
-    except ValueError as error:
-        raise VisitorNotFound(_("visitor must be a UUID.")) from error
-    if create:
-        return Visitor.objects.get_or_create(key=uuid)[0]
-    visitor = Visitor.objects.filter(key=uuid).first()
-    if visitor is None:
-        raise VisitorNotFound(_("There is no visitor with this key."))
-    return visitor
+def remove_cookie(request: HttpRequest) -> None:
+    """The response will take the visitor's cookie away."""
+    setattr(getattr(request, "_request", request), COOKIE, REMOVE)
 
 
-@transaction.atomic
-def merge_visitors(anonymous: Visitor, account: Visitor) -> int:
-    """Give the events of a browser to the account that it logged in to; the number of events that moved.
-
-    A second call, or one at the same time from another tab, finds nothing left to move.
-
-    Raises:
-        ValueError: `anonymous` belongs to an account: nobody's history is given to somebody else.
-    """
-    if anonymous.pk == account.pk:
-        return 0
-    # In the order of their keys: two merges at once wait for each other instead of dead-locking.
-    locked = {
-        visitor.pk: visitor
-        for visitor in Visitor.objects.select_for_update().filter(pk__in=[anonymous.pk, account.pk]).order_by("pk")
-    }
-    if len(locked) < 2:
-        return 0
-    if locked[anonymous.pk].user_id is not None:
-        raise ValueError("Only an anonymous visitor can be merged into an account.")
-    moved = Event.objects.filter(visitor=anonymous.pk).update(visitor=account.pk)
-    VisitorEmbedding.objects.filter(visitor=anonymous.pk).delete()
-    locked[anonymous.pk].delete()
-    return moved
-
-
-def log_in(request: HttpRequest, account: Any) -> None:
-    """Merge the browser's history into the account's; its cookie goes."""
-    anonymous = _by_cookie(request)
-    if anonymous is not None:
-        merge_visitors(anonymous, Visitor.objects.get_or_create(user_id=account.pk)[0])
-    log_out(request)
-
-
-def log_out(request: HttpRequest) -> None:
-    """The next event starts a new anonymous visitor."""
-    setattr(request, CACHE, None)
-    setattr(request, COOKIE, REMOVE)
+def read_cookie(request: HttpRequest) -> tuple[UUID | None, bool]:
+    """(key of the browser's visitor, whether it may only be known for this visit)."""
+    max_age = conf.VISITOR_COOKIE_AGE_DAYS * SECONDS_PER_DAY
+    text = request.get_signed_cookie(conf.VISITOR_COOKIE, default="", salt=SALT, max_age=max_age) or ""
+    return (UUID(text.removesuffix(FOR_SESSION)) if text else None), text.endswith(FOR_SESSION)
 
 
 def write_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
-    """What this request found out about its visitor, written into the response's cookie."""
+    """What this request found out about its visitor, written into the response's cookies."""
     if hasattr(request, CACHE):
-        patch_vary_headers(response, ["Cookie"])
-    key = getattr(request, COOKIE, None)
-    if key is None:
+        patch_vary_headers(response, ["Cookie", *SIGNALS])
+    write_consent_cookie(request, response)
+    visitor = getattr(request, COOKIE, None)
+    if visitor is None:
         return
     where: dict[str, Any] = {"path": settings.SESSION_COOKIE_PATH, "domain": settings.SESSION_COOKIE_DOMAIN}
-    if key != REMOVE:
+    if visitor != REMOVE:
+        is_for_session = visitor.consent == Consent.SESSION
         response.set_signed_cookie(
             conf.VISITOR_COOKIE,
-            str(key),
+            f"{visitor.key}{FOR_SESSION if is_for_session else ''}",
             salt=SALT,
-            max_age=conf.VISITOR_COOKIE_AGE_DAYS * SECONDS_PER_DAY,
+            max_age=None if is_for_session else conf.VISITOR_COOKIE_AGE_DAYS * SECONDS_PER_DAY,
             secure=request.is_secure(),
             httponly=True,
             samesite="Lax",
@@ -140,33 +112,49 @@ def write_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
         response.delete_cookie(conf.VISITOR_COOKIE, samesite="Lax", **where)
 
 
-def _find(request: HttpRequest, account: Any) -> Visitor | None:
-    if account is not None:
-        return Visitor.objects.filter(user_id=account).first()
-    return _by_cookie(request)
+def _account(request: HttpRequest) -> Any:
+    """Primary key of the account that is logged in, or None."""
+    user = getattr(request, "user", None)
+    return user.pk if user is not None and user.is_authenticated else None
 
 
-def _create(request: HttpRequest, account: Any) -> Visitor:
-    if account is not None:
-        return Visitor.objects.get_or_create(user_id=account)[0]
-    visitor = Visitor.objects.create()
-    setattr(request, COOKIE, visitor.key)
+def _account_row(request: HttpRequest) -> Visitor | None:
+    """The account's visitor, asked once a request."""
+    account = _account(request)
+    if account is None:
+        return None
+    cached = getattr(request, ACCOUNT, None)
+    if cached is None or cached[0] != account:
+        cached = (account, Visitor.objects.filter(user_id=account).first())
+        setattr(request, ACCOUNT, cached)
+    return cached[1]
+
+
+def _find(request: HttpRequest, level: Visitor.Consent) -> Visitor | None:
+    if level is Consent.FULL:
+        return _account_row(request) if _account(request) is not None else browser_visitor(request)
+    visitor = browser_visitor(request) if level is Consent.SESSION else None
+    return visitor if visitor is not None and visitor.consent == Consent.SESSION else None
+
+
+def _kept_longer(request: HttpRequest, visitor: Visitor, level: Visitor.Consent) -> Visitor:
+    """Somebody known for this visit only, who meanwhile agreed to be remembered, is."""
+    if level is Consent.FULL and visitor.user_id is None and visitor.consent == Consent.SESSION:
+        Visitor.objects.filter(pk=visitor.pk).update(consent=None)
+        visitor.consent = None
+        setattr(request, COOKIE, visitor)
     return visitor
 
 
-def _by_cookie(request: HttpRequest) -> Visitor | None:
-    """The anonymous visitor of this browser; None for a forged or damaged cookie, or one of a visitor that is gone."""
-    max_age = conf.VISITOR_COOKIE_AGE_DAYS * SECONDS_PER_DAY
-    text = request.get_signed_cookie(conf.VISITOR_COOKIE, default="", salt=SALT, max_age=max_age)
-    return Visitor.objects.filter(key=UUID(text), user=None).first() if text else None
-
-
-def _of_account(user: str) -> Visitor:
-    model = get_user_model()
-    try:
-        account = model._default_manager.filter(pk=model._meta.pk.to_python(user)).first() if "\0" not in user else None
-    except ValidationError:
-        account = None
-    if account is None:
-        raise VisitorNotFound(_("There is no user with this primary key."))
-    return Visitor.objects.get_or_create(user=account)[0]
+def _create(request: HttpRequest, level: Visitor.Consent) -> Visitor:
+    account = _account(request)
+    if account is not None and level is Consent.FULL:
+        return account_visitor(account)
+    key, _is_for_session = read_cookie(request)
+    visitor = Visitor.objects.create(
+        consent=Consent.SESSION if level is Consent.SESSION else None,
+        # A browser whose visitor was erased elsewhere may still send what it did before.
+        forgotten_until=erased_at(key_name(key)) if key else None,
+    )
+    setattr(request, COOKIE, visitor)
+    return visitor

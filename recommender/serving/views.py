@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender.capture.visitor import visitor_named
+from recommender.capture.accounts import visitor_named
 from recommender.catalog import item_key, item_model
 from recommender.conf import conf
 from recommender.exceptions import VisitorNotFound

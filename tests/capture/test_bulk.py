@@ -9,7 +9,8 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 
 from recommender.capture import bulk
-from recommender.capture.bulk import EventColumns, LoadResult, account_visitors, event_ids, load_events
+from recommender.capture.accounts import account_visitors
+from recommender.capture.bulk import EventColumns, LoadResult, event_ids, load_events
 from recommender.capture.tables import CART, PURCHASE, VIEW
 from recommender.models import Event, Visitor
 from shop.models import Product

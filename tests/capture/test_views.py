@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
 from recommender.api_keys import create_key
+from recommender.capture import joins
 from recommender.capture import visitor as visitors
 from recommender.capture.views import is_own_page
 from recommender.conf import conf
@@ -125,15 +126,15 @@ def test_an_event_is_not_lost_when_a_login_elsewhere_takes_its_visitor(
     """The other tab's merge lands between the look-up of the visitor and the insert."""
     post({"events": [view_of(product)]})
     account = Visitor.objects.create(user=User.objects.create(username="household-1"))
-    look_up = visitors._by_cookie
+    look_up = visitors.browser_visitor
 
     def look_up_and_lose(request: Any) -> Visitor | None:
         found = look_up(request)
         if found is not None:
-            visitors.merge_visitors(found, account)
+            joins.join_visitors(found, account)
         return found
 
-    monkeypatch.setattr(visitors, "_by_cookie", look_up_and_lose)
+    monkeypatch.setattr(visitors, "browser_visitor", look_up_and_lose)
     response = post({"events": [view_of(product)]})
     assert response.json()["stored"] == 1
     assert Event.objects.count() == 2

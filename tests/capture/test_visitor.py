@@ -15,9 +15,11 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 from rest_framework.request import Request
 
+from recommender.capture.accounts import visitor_named
+from recommender.capture.joins import join_visitors
 from recommender.capture.record import record_event, store_events
 from recommender.capture.rows import check_rows
-from recommender.capture.visitor import forget_visitor, merge_visitors, visitor_named, visitor_of
+from recommender.capture.visitor import forget_visitor, visitor_of
 from recommender.conf import conf
 from recommender.exceptions import VisitorNotFound
 from recommender.middleware import VisitorMiddleware
@@ -197,22 +199,22 @@ def test_a_merge_moves_every_event_and_removes_the_anonymous_visitor(
     visitor: Visitor, account: Visitor, history: list[Product]
 ) -> None:
     record_event(account, history[0], "purchase")
-    assert merge_visitors(visitor, account) == 3
+    assert join_visitors(visitor, account) == 3
     assert Event.objects.filter(visitor=account).count() == 4
     assert not Visitor.objects.filter(pk=visitor.pk).exists()
 
 
 def test_a_second_merge_finds_nothing(visitor: Visitor, account: Visitor, history: list[Product]) -> None:
-    merge_visitors(visitor, account)
-    assert merge_visitors(visitor, account) == 0
-    assert merge_visitors(account, account) == 0
+    join_visitors(visitor, account)
+    assert join_visitors(visitor, account) == 0
+    assert join_visitors(account, account) == 0
     assert Event.objects.filter(visitor=account).count() == 3
 
 
 def test_the_history_of_an_account_is_never_given_away(account: Visitor, history: list[Product]) -> None:
     other = Visitor.objects.create(user=get_user_model().objects.create(username="household-2"))
     with pytest.raises(ValueError, match="anonymous"):
-        merge_visitors(other, account)
+        join_visitors(other, account)
 
 
 def test_the_vector_of_the_anonymous_visitor_goes(visitor: Visitor, account: Visitor) -> None:
@@ -222,7 +224,7 @@ def test_the_vector_of_the_anonymous_visitor_goes(visitor: Visitor, account: Vis
         table = VisitorEmbedding._meta.db_table
         cursor.execute(f"CREATE TABLE {table}_v{version.pk} PARTITION OF {table} FOR VALUES IN ({version.pk})")
     VisitorEmbedding.objects.create(version=version, visitor=visitor, vector=[1, 0])
-    merge_visitors(visitor, account)
+    join_visitors(visitor, account)
     assert not VisitorEmbedding.objects.exists()
 
 
@@ -232,7 +234,7 @@ def test_two_tabs_that_merge_at_once_lose_nothing(visitor: Visitor, account: Vis
 
     def tab() -> int:
         start.wait()
-        return merge_visitors(visitor, account)
+        return join_visitors(visitor, account)
 
     with ThreadPoolExecutor(4) as tabs:
         moved = list(tabs.map(in_own_connection, [tab] * 4))
@@ -270,7 +272,7 @@ def test_an_event_that_comes_during_a_merge_waits_and_is_told(
     store = partial(store_events, visitor, drafts, source=Event.Source.BEACON)
     with ThreadPoolExecutor(1) as other:
         with transaction.atomic():
-            merge_visitors(visitor, account)
+            join_visitors(visitor, account)
             event = other.submit(in_own_connection, store)
             wait_until_one_waits()
         with pytest.raises(VisitorNotFound):
@@ -285,7 +287,7 @@ def test_a_merge_that_comes_during_a_checkout_waits_and_takes_its_events(
     with ThreadPoolExecutor(1) as other:
         with transaction.atomic():
             record_event(visitor, product, "purchase")
-            merge = other.submit(in_own_connection, partial(merge_visitors, visitor, account))
+            merge = other.submit(in_own_connection, partial(join_visitors, visitor, account))
             wait_until_one_waits()
         assert merge.result(timeout=10) == 1
     assert Event.objects.get().visitor == account

@@ -1,0 +1,73 @@
+"""Visitors of accounts, and visitors that an app names."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from recommender.capture.tombstones import erased_at, erasures, key_name, user_name
+from recommender.exceptions import VisitorErased, VisitorNotFound
+from recommender.models import Tombstone, Visitor
+
+
+def account_visitor(user: Any) -> Visitor:
+    """The visitor of the account with this primary key, made where there is none yet."""
+    found = Visitor.objects.filter(user_id=user).first()
+    if found is not None:
+        return found
+    made = {"forgotten_until": erased_at(user_name(user))}
+    return Visitor.objects.get_or_create(user_id=user, defaults=made)[0]
+
+
+def account_visitors(users: Iterable[Any]) -> dict[Any, int]:
+    """Keys of existing accounts → keys of their visitors, made where there are none yet."""
+    keys = sorted(users)
+    known = dict(Visitor.objects.filter(user_id__in=keys).values_list("user_id", "pk"))
+    new = [key for key in keys if key not in known]
+    erased = erasures(map(user_name, new)) if Tombstone.objects.exists() else {}
+    visitors = [Visitor(user_id=key, forgotten_until=erased.get(user_name(key))) for key in new]
+    Visitor.objects.bulk_create(visitors, ignore_conflicts=True)
+    return known | dict(Visitor.objects.filter(user_id__in=new).values_list("user_id", "pk"))
+
+
+def visitor_named(params: Mapping[str, Any], create: bool = False) -> Visitor:
+    """The visitor that an app with a key names by `visitor=<key>` or `user=<primary key>`.
+
+    An existing account has a visitor at once; an unknown visitor key is taken up with `create`, so that an app can
+    make the keys of its own anonymous visitors.
+
+    Raises:
+        VisitorNotFound: none or both are named, or there is no such visitor or account.
+        VisitorErased: the key was erased; it is never taken up again.
+    """
+    key, user = params.get("visitor") or "", params.get("user") or ""
+    if bool(key) == bool(user):
+        raise VisitorNotFound(_("Name one visitor, by visitor=<key> or by user=<primary key>."))
+    if user:
+        return _of_account(str(user))
+    try:
+        uuid = UUID(str(key))
+    except ValueError as error:
+        raise VisitorNotFound(_("visitor must be a UUID.")) from error
+    visitor = Visitor.objects.filter(key=uuid).first()
+    if visitor is not None:
+        return visitor
+    if erased_at(key_name(uuid)):
+        raise VisitorErased(_("This visitor was erased; whoever comes back needs a new key."))
+    if not create:
+        raise VisitorNotFound(_("There is no visitor with this key."))
+    return Visitor.objects.get_or_create(key=uuid)[0]
+
+
+def _of_account(user: str) -> Visitor:
+    model = get_user_model()
+    try:
+        account = model._default_manager.filter(pk=model._meta.pk.to_python(user)).first() if "\0" not in user else None
+    except ValidationError:
+        account = None
+    if account is None:
+        raise VisitorNotFound(_("There is no user with this primary key."))
+    return account_visitor(account.pk)

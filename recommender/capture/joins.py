@@ -1,0 +1,127 @@
+"""Login: a browser's history becomes the account's, in one transaction, and can be given back."""
+
+from typing import Any, Final
+
+from django.core import signing
+from django.db import connection, transaction
+from django.http import HttpRequest
+
+from recommender.capture.accounts import account_visitor
+from recommender.capture.consent import Consent, browser_consent
+from recommender.capture.visitor import browser_visitor, consent_of, forget_visitor, remove_cookie
+from recommender.conf import conf
+from recommender.models import Event, Visitor, VisitorEmbedding, VisitorJoin
+
+SALT: Final = "recommender.join"
+SESSION_KEY: Final = "recommender_join"  # in Django's session: the signed token of the join that this login made
+SECONDS_PER_DAY: Final = 86_400
+
+
+def log_in(request: HttpRequest, account: Any) -> None:
+    """Join the browser's history to the account's; its cookie goes. Somebody known for this visit only stays apart."""
+    forget_visitor(request)
+    if consent_of(request) is Consent.SESSION:
+        return
+    browser = browser_visitor(request) if consent_of(request) is Consent.FULL else None
+    if browser is not None:
+        visitor = account_visitor(account.pk)
+        if join_visitors(browser, visitor, browser_consent(request)):
+            _offer_undo(request, browser)
+    log_out(request)
+
+
+def log_out(request: HttpRequest) -> None:
+    """The next event starts a new anonymous visitor."""
+    forget_visitor(request)
+    remove_cookie(request)
+
+
+@transaction.atomic
+def join_visitors(browser: Visitor, account: Visitor, chosen: Visitor.Consent | None = None) -> int:
+    """Give the events of a browser, and what it `chosen`, to the account; the number of events that moved.
+
+    A second call, or one at the same time from another tab, finds nothing left to move.
+
+    Raises:
+        ValueError: `browser` belongs to an account: nobody's history is given to somebody else.
+    """
+    if browser.pk == account.pk:
+        return 0
+    locked = _lock(browser, account)
+    if len(locked) < 2:
+        return 0
+    if locked[browser.pk].user_id is not None:
+        raise ValueError("Only an anonymous visitor can be joined to an account.")
+    moved = _move(browser.pk, account.pk)
+    if moved:
+        VisitorJoin.objects.create(visitor=account, key=browser.key, event_ids=moved)
+    _drop_vectors(browser, account)
+    locked[browser.pk].delete()
+    _carry_over(locked[browser.pk], locked[account.pk], chosen)
+    return len(moved)
+
+
+@transaction.atomic
+def undo_join(token: str) -> int:
+    """Give a browser's events back to an anonymous visitor with the key that it had; how many. Twice does no harm.
+
+    Args:
+        token: from `join_token`; one that is forged or older than UNDO_JOIN_DAYS undoes nothing.
+    """
+    join = VisitorJoin.objects.filter(key=key).first() if (key := _read(token)) else None
+    if join is None or not _lock(join.visitor):
+        return 0
+    if not VisitorJoin.objects.filter(pk=join.pk).delete()[0]:  # another tab was faster
+        return 0
+    browser = Visitor.objects.create(key=join.key, forgotten_until=join.visitor.forgotten_until)
+    moved = Event.objects.filter(visitor=join.visitor_id, pk__in=join.event_ids).update(visitor=browser.pk)
+    _drop_vectors(join.visitor)
+    return moved
+
+
+def join_token(join: VisitorJoin) -> str:
+    """For a link that undoes it."""
+    return signing.dumps(str(join.key), salt=SALT)
+
+
+def _carry_over(browser: Visitor, account: Visitor, chosen: Visitor.Consent | None) -> None:
+    """What the account has not chosen yet, and until when the browser's past was erased."""
+    if account.consent is None:
+        account.consent = chosen
+    times = [time for time in (browser.forgotten_until, account.forgotten_until) if time is not None]
+    account.forgotten_until = max(times, default=None)
+    account.save(update_fields=["consent", "forgotten_until"])
+
+
+def _offer_undo(request: HttpRequest, browser: Visitor) -> None:
+    session = getattr(request, "session", None)
+    if session is not None:
+        session[SESSION_KEY] = join_token(VisitorJoin(key=browser.key))
+
+
+def _read(token: str) -> str | None:
+    try:
+        return str(signing.loads(token, salt=SALT, max_age=conf.UNDO_JOIN_DAYS * SECONDS_PER_DAY))
+    except signing.BadSignature:
+        return None
+
+
+def _lock(*visitors: Visitor) -> dict[int, Visitor]:
+    """In the order of their keys: two joins at once wait for each other instead of dead-locking."""
+    keys = [visitor.pk for visitor in visitors]
+    return {row.pk: row for row in Visitor.objects.select_for_update().filter(pk__in=keys).order_by("pk")}
+
+
+def _move(browser: int, account: int) -> list[Any]:
+    """Ids of the events that moved."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {Event._meta.db_table} SET visitor_id = %s WHERE visitor_id = %s RETURNING id",  # noqa: S608
+            [account, browser],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _drop_vectors(*visitors: Visitor) -> None:
+    """Vectors for batch uses were computed from another history; pages compute theirs from the events."""
+    VisitorEmbedding.objects.filter(visitor__in=[visitor.pk for visitor in visitors]).delete()

@@ -1,0 +1,57 @@
+"""Erasing somebody: unreachable at the commit, and whatever comes late finds a tombstone."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from recommender.capture.tombstones import bury, exhume, key_name, user_name
+from recommender.capture.visitor import browser_visitor, forget_visitor, remove_cookie, visitor_of
+from recommender.conf import conf
+from recommender.models import Event, Visitor, VisitorEmbedding
+
+
+@transaction.atomic
+def erase(visitor: Visitor) -> int:
+    """Delete everything that is stored of a visitor; how many events it were. Twice does no harm.
+
+    Events that arrive later are refused as far as they happened before this moment, also those of browsers whose
+    history went to the account. The next training knows nothing of it.
+    """
+    # The lock lets events that are being stored right now finish first; later ones find no visitor.
+    locked = Visitor.objects.select_for_update().filter(pk=visitor.pk).first()
+    if locked is None:
+        return 0
+    now = timezone.now()
+    _bury(locked, now)
+    VisitorEmbedding.objects.filter(visitor=locked.pk).delete()
+    events, _by_model = Event.objects.filter(visitor=locked.pk).delete()
+    locked.delete()
+    return events
+
+
+def erase_own(request: HttpRequest) -> int:
+    """Erase whoever sends this request, as an account and as a browser; how many events it were."""
+    visitors = {visitor for visitor in (visitor_of(request), browser_visitor(request)) if visitor is not None}
+    erased = sum(erase(visitor) for visitor in visitors)
+    forget_visitor(request)
+    remove_cookie(request)
+    return erased
+
+
+def erase_user(user: Any) -> None:
+    """An account (its primary key) is being deleted: no event of it can come any more, so not even its hash is kept."""
+    visitor = Visitor.objects.filter(user_id=user).first()
+    if visitor is not None:
+        erase(visitor)
+    exhume(user_name(user))
+
+
+def _bury(visitor: Visitor, now: datetime) -> None:
+    until = now + timedelta(days=conf.VISITOR_COOKIE_AGE_DAYS)  # no cookie holds a key for longer
+    for key in [visitor.key, *visitor.joins.values_list("key", flat=True)]:
+        bury(key_name(key), now, until)
+    if visitor.user_id is not None:
+        bury(user_name(visitor.user_id), now, None)
