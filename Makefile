@@ -19,7 +19,7 @@ PRODUCTION := DJANGO_SECRET_KEY=$$(head -c 48 /dev/urandom | base64 | tr -d '\n'
 	DJANGO_ALLOWED_HOSTS=shop.example DJANGO_CSRF_TRUSTED_ORIGINS=https://shop.example
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types check format clean bench-install
+.PHONY: help install demo test lint types check format clean bench-install bench-quality
 
 help:
 	@echo "make demo    run the shop with recommendations (DEMO=small: a sample)"
@@ -29,6 +29,7 @@ help:
 	@echo "make check   migrations complete, production settings safe"
 	@echo "make format  let ruff fix and format"
 	@echo "make clean   delete the demo's data"
+	@echo "make bench-quality   our lists beside the peers' (ARGS=\"--data amazon-beauty\")"
 	@echo "make bench-install   the peers of the quality benchmark, into .venv-peers"
 
 install: $(INSTALLED)
@@ -50,6 +51,9 @@ $(PEERS): benchmarks/requirements.txt
 	@echo "Installing benchmarks/requirements.txt into .venv-peers (1.4 GB, a minute or more)"
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -r benchmarks/requirements.txt
 	@touch $@
+
+bench-quality: $(INSTALLED) $(PEERS)
+	@$(BIN)/python -m benchmarks.quality $(ARGS)
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m demo --size $(DEMO) $(ARGS)

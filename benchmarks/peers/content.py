@@ -1,0 +1,46 @@
+"""Content only: the one peer that can rank an item without events."""
+
+from typing import Any, Final
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from benchmarks.peers.counting import CountingModel, Score
+from benchmarks.peers.histories import EVENT, recent
+from benchmarks.task import Log, Task
+
+WORD: Final = r"\S+"  # `item_texts` has split them already
+
+
+class ContentKnn(CountingModel):
+    """TF-IDF cosine of title and attributes to the last events, decayed."""
+
+    name = "content-knn"
+    slow = {"words": (1, 2)}
+    quick = {"decay": (0.6, 0.8, 0.95), "last": (5, 50)}
+
+    def learn(self, task: Task, log: Log, **slow: Any) -> sp.csr_matrix:
+        texts = item_texts(task)
+        vectorizer = TfidfVectorizer(
+            analyzer="word", token_pattern=WORD, ngram_range=(1, slow["words"]), sublinear_tf=True
+        )
+        if not any(texts):
+            return sp.csr_matrix((task.items, 1), dtype=np.float32)
+        return sp.csr_matrix(vectorizer.fit_transform(texts), dtype=np.float32)
+
+    def scorer(self, learned: sp.csr_matrix, log: Log, **quick: Any) -> Score:
+        last = recent(log, quick["decay"], quick["last"], EVENT)
+        by_word = sp.csr_matrix(learned.T)
+        return lambda visitors: ((last[visitors] @ learned) @ by_word).toarray()
+
+
+def item_texts(task: Task) -> list[str]:
+    """[items] the words of the title, and one word for each attribute value."""
+    texts = []
+    for row, title in enumerate(task.title):
+        words = ["".join(letter if letter.isalnum() else " " for letter in title.lower())]
+        for name, cells in task.attributes.items():
+            words += [f"{name}={value.replace(' ', '_').lower()}" for value in cells[row]]
+        texts.append(" ".join(words).strip())
+    return texts
