@@ -31,6 +31,10 @@ DEFAULTS: Final[dict[str, Any]] = {
     "MAX_POST_BYTES": 262_144,
     "MAX_EVENT_AGE_DAYS": 30,  # older events are refused at the endpoint; the bulk path takes any age
     "MAX_CLOCK_SKEW_SECONDS": 300,  # how far in the future a browser's clock may be
+    "VISITOR_EVENTS_PER_MINUTE": 600,  # more are answered by 429, over half of it at once counts as no person
+    "ADDRESS_EVENTS_PER_MINUTE": 6_000,  # of all visitors behind one public address
+    "PROXIES": 0,  # how many of your own stand in front and write X-Forwarded-For
+    "IMPRESSIONS_KEPT_DAYS": 90,
     # --- training
     "TRAINING_QUEUE": "training",  # Celery queue of the training worker
     "TRAINING_INTERVAL_HOURS": 24,  # the beat schedule that `recommender.tasks.beat_schedule()` returns

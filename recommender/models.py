@@ -110,6 +110,16 @@ class Event(models.Model):
         SHOP = 2, _("shop")
         BULK = 3, _("bulk import")
 
+    class Doubt(models.IntegerChoices):
+        """Why an event moves nobody else's lists and no statistics. It is kept, and still in its visitor's history."""
+
+        NONE = 0, _("none")
+        CRAWLER = 1, _("crawler")
+        PREFETCH = 2, _("page loaded ahead")
+        WEBDRIVER = 3, _("automated browser")
+        RATE = 4, _("faster than a person")
+        NO_TOKEN = 5, _("click without a valid token")
+
     id = models.UUIDField(_("id"), primary_key=True, default=uuid7, editable=False)
     visitor = models.ForeignKey(
         Visitor, models.CASCADE, related_name="events", db_index=False, verbose_name=_("visitor")
@@ -125,6 +135,7 @@ class Event(models.Model):
     received_at = models.DateTimeField(_("received at"), db_default=Now(), editable=False)
     # Our clock minus the sender's when it sent: already added to `at`; null where the sender did not say.
     clock_skew_seconds = models.IntegerField(_("clock skew in seconds"), null=True, blank=True)
+    doubt = models.SmallIntegerField(_("doubt"), choices=Doubt, default=Doubt.NONE, db_default=Doubt.NONE.value)
 
     class Meta:
         verbose_name = _("event")
@@ -182,6 +193,47 @@ class QuarantinedEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.pk}"
+
+
+class Impression(models.Model):
+    """The slots of one list that one visitor really saw: a row a list, to which later slots are added.
+
+    Not events: impressions never train, and a row a slot would outnumber all events together.
+    """
+
+    pk = models.CompositePrimaryKey("list_id", "visitor_id")
+    # UUIDv7 of the rendering, so rows lie in the order of time. A page from a cache shows one list to many visitors.
+    list_id = models.UUIDField(_("list"))
+    visitor = models.ForeignKey(Visitor, models.CASCADE, related_name="+", db_index=False, verbose_name=_("visitor"))
+    placement = models.CharField(_("placement"), max_length=32)
+    version_id = models.BigIntegerField(_("version"), null=True)
+    rung = models.CharField(_("rung"), max_length=16)
+    items = ArrayField(models.TextField(), verbose_name=_("items"))  # keys as text, in the order of the slots
+    slots = ArrayField(models.SmallIntegerField(), verbose_name=_("seen slots"))  # 1-based, ascending
+    doubt = models.SmallIntegerField(_("doubt"), choices=Event.Doubt, default=Event.Doubt.NONE)
+    seen_at = models.DateTimeField(_("first seen at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("impression")
+        verbose_name_plural = _("impressions")
+        indexes = [models.Index(fields=["visitor"], name="recommender_impression_visitor")]
+
+    def __str__(self) -> str:
+        return f"{self.placement} {self.list_id}"
+
+
+class RateBucket(models.Model):
+    """How much a visitor or an address has sent lately, see `capture.rate_limit`. Lives for minutes, unlogged."""
+
+    key = models.UUIDField(primary_key=True)  # keyed hash: no address is stored
+    empty_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("rate bucket")
+        verbose_name_plural = _("rate buckets")
+
+    def __str__(self) -> str:
+        return str(self.key)
 
 
 class TrainingRun(models.Model):

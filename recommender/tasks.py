@@ -8,6 +8,8 @@ from celery.signals import worker_ready
 from django.db import Error, connection
 
 from recommender import runs, supervision
+from recommender.capture.impressions import forget_old_impressions
+from recommender.capture.rate_limit import forget_empty_buckets
 from recommender.delivery import TRAIN_TASK
 
 
@@ -29,6 +31,13 @@ def train_if_due() -> None:
     runs.request_run_if_due()
 
 
+@shared_task(name="recommender.tidy", ignore_result=True)  # type: ignore[untyped-decorator]
+def tidy() -> None:
+    """Every few minutes: delete keyed hashes of addresses that were used, and impressions that are too old."""
+    forget_empty_buckets()
+    forget_old_impressions()
+
+
 def beat_schedule() -> dict[str, dict[str, Any]]:
     """The plugin's entries for Celery's `beat_schedule`; two beats at once do no harm."""
     return {
@@ -39,6 +48,11 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         },
         "recommender-train-if-due": {
             "task": "recommender.train_if_due",
+            "schedule": timedelta(minutes=5),
+            "options": {"expires": 300},
+        },
+        "recommender-tidy": {
+            "task": "recommender.tidy",
             "schedule": timedelta(minutes=5),
             "options": {"expires": 300},
         },

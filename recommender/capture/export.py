@@ -27,7 +27,7 @@ ROWS_PER_FETCH: Final = 5_000
 
 
 def export_events(until: datetime | None = None) -> EventLog:
-    """All events before `until` (None: all) whose item still exists, by time and then by id.
+    """All events before `until` (None: all) that nothing speaks against and whose item still exists, by time and id.
 
     The order is the same on every call, so that a training can be repeated. Keys travel as places in a list of the
     items, which keeps the rows at a fixed width whatever the shop's key type.
@@ -86,11 +86,11 @@ def _stage_items(cursor: Any) -> NDArray[np.generic]:
 
 
 def _query(until: datetime | None) -> sql.Composed:
-    condition = sql.SQL("") if until is None else sql.SQL("WHERE at < {}").format(sql.Literal(until))
+    before = sql.SQL("") if until is None else sql.SQL("AND at < {}").format(sql.Literal(until))
     return sql.SQL(
-        "COPY (SELECT id, visitor_id, place, kind, at, quantity::real FROM {} JOIN export_item ON key = item_id {})"
-        " TO STDOUT (FORMAT binary)"
-    ).format(sql.Identifier(Event._meta.db_table), condition)
+        "COPY (SELECT id, visitor_id, place, kind, at, quantity::real FROM {} JOIN export_item ON key = item_id"
+        " WHERE doubt = 0 {}) TO STDOUT (FORMAT binary)"
+    ).format(sql.Identifier(Event._meta.db_table), before)
 
 
 def _values(names: Sequence[str]) -> dict[ItemId, list[Any]]:

@@ -1,11 +1,10 @@
 """The shop's signals → events. A failure here is logged and never reaches the shop, nor its transaction."""
 
 import logging
-import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import wraps
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out
@@ -14,16 +13,14 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from recommender.capture.bots import crawlers, doubt_about
 from recommender.capture.joins import log_in, log_out
 from recommender.capture.record import item_of, record_event, record_events
-from recommender.capture.visitor import forget_visitor
+from recommender.capture.visitor import forget_visitor, visitor_of
 from recommender.models import Event
 from recommender.signals import item_added, item_viewed, order_placed
 
 logger = logging.getLogger(__name__)
-
-# Programs that say that they are programs; a page that they fetch is nobody's interest.
-CRAWLER: Final = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|externalhit|curl/|wget/|python-", re.IGNORECASE)
 
 
 def shielded(handle: Callable[..., None]) -> Callable[..., None]:
@@ -46,14 +43,17 @@ def shielded(handle: Callable[..., None]) -> Callable[..., None]:
 @receiver(item_viewed, dispatch_uid="recommender.item_viewed")
 @shielded
 def record_view(request: HttpRequest, *, item: Any, **named: Any) -> None:
-    if is_seen(request):
-        record_event(request, item, Event.Kind.VIEW)
+    if request.method == "HEAD":
+        return
+    doubt = doubt_about(request)
+    by = crawlers() if doubt == Event.Doubt.CRAWLER and visitor_of(request) is None else request
+    record_event(by, item, Event.Kind.VIEW, doubt=doubt)
 
 
 @receiver(item_added, dispatch_uid="recommender.item_added")
 @shielded
 def record_cart(request: HttpRequest, *, item: Any, quantity: int = 1, **named: Any) -> None:
-    record_event(request, item, Event.Kind.CART, quantity=quantity)
+    record_event(request, item, Event.Kind.CART, quantity=quantity, doubt=doubt_about(request))
 
 
 @receiver(order_placed, dispatch_uid="recommender.order_placed")
@@ -96,13 +96,6 @@ def merge_history(request: HttpRequest | None, *, user: Any, **named: Any) -> No
 def start_anew(request: HttpRequest | None, **named: Any) -> None:
     if request is not None:
         log_out(request)
-
-
-def is_seen(request: HttpRequest) -> bool:
-    """Whether a person is likely to see the page: no crawler, no HEAD, no loading ahead of a click."""
-    headers = request.headers
-    ahead = "prefetch" in headers.get("Sec-Purpose", headers.get("Purpose", ""))
-    return request.method != "HEAD" and not ahead and not CRAWLER.search(headers.get("User-Agent", ""))
 
 
 def order_event_id(order_id: object, item: object, at: datetime | None) -> UUID:

@@ -5,29 +5,23 @@ element marked `data-recommender-view`; never by both. Clicks come from the beac
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Model
 from django.http import HttpRequest
 
+from recommender.capture.impressions import shown
 from recommender.capture.rows import KIND_CODES, Draft, Refusal, check_rows
 from recommender.capture.tables import KINDS, ItemId
-from recommender.capture.visitor import visitor_of
+from recommender.capture.visitor import hold_visitor, visitor_of
 from recommender.catalog import key_field
-from recommender.exceptions import EventRefused, NoConsent, VisitorNotFound
+from recommender.exceptions import EventRefused
 from recommender.models import Event, Visitor
-from recommender.tokens import read_impressions
-
-# What somebody did before the moment of an erasure, and what an account does that wants no memory, is not stored.
-_LOCK: Final = (
-    "SELECT forgotten_until, user_id IS NOT NULL AND consent < 2"  # noqa: S608  names of our own
-    f" FROM {Visitor._meta.db_table} WHERE id = %s FOR KEY SHARE"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +47,7 @@ def record_event(
     at: datetime | None = None,
     id: UUID | None = None,
     token: str | None = None,
+    doubt: int = Event.Doubt.NONE,
 ) -> bool:
     """Record one act of a visitor, or of whoever sent the request.
 
@@ -61,6 +56,7 @@ def record_event(
         value_cents: money of all pieces together.
         at: aware; now, where it is left out.
         id: UUIDv7 that names the act for ever; give one where the call may be repeated.
+        doubt: an `Event.Doubt`, where the act is hardly a person's.
     Returns:
         False where an event with this id is stored already, and for a request without consent.
     Raises:
@@ -69,14 +65,19 @@ def record_event(
     """
     row = {"id": id, "item": item_of(item), "kind": KINDS.get(kind, kind) if isinstance(kind, int) else kind}
     row |= {"quantity": quantity, "value_cents": value_cents, "at": at, "token": token}
-    result = record_events(by, [row], source=Event.Source.SHOP)
+    result = record_events(by, [row], source=Event.Source.SHOP, doubt=doubt)
     for refusal in result.refused:
         raise EventRefused(refusal.code, refusal.reason)
     return result.stored == 1
 
 
 def record_events(
-    by: Visitor | HttpRequest, rows: Sequence[Mapping[str, Any]], *, source: int, kinds: Collection[str] = KIND_CODES
+    by: Visitor | HttpRequest,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    source: int,
+    kinds: Collection[str] = KIND_CODES,
+    doubt: int = Event.Doubt.NONE,
 ) -> RecordResult:
     """Check every row by itself and store the valid ones; a request gets its visitor only when there are any."""
     checked = check_rows(rows, kinds=kinds)
@@ -85,32 +86,29 @@ def record_events(
     visitor = by if isinstance(by, Visitor) else visitor_of(by, create=True)
     if visitor is None:  # has not agreed to be remembered: nothing was received
         return RecordResult(0, 0, [])
-    stored = store_events(visitor, checked.drafts, source=source)
+    stored = store_events(visitor, checked.drafts, source=source, doubt=doubt)
     return RecordResult(stored, len(checked.drafts) - stored, checked.refused)
 
 
 @transaction.atomic
-def store_events(visitor: Visitor, drafts: Sequence[Draft], *, source: int) -> int:
+def store_events(visitor: Visitor, drafts: Sequence[Draft], *, source: int, doubt: int = Event.Doubt.NONE) -> int:
     """Store drafts whose id is new, in one statement; how many they were.
 
     Raises:
         VisitorNotFound: the visitor was joined to an account or erased in the meantime; nothing was stored.
         NoConsent: the account that it belongs to has chosen not to be remembered.
     """
-    # The lock keeps a login from merging the visitor away before the commit, where the foreign key is checked.
+    forgotten_until = hold_visitor(visitor)
+    # Sorted by id: two batches that insert the same ids in different orders would dead-lock.
+    rows = [
+        _row(visitor, draft, source, doubt)
+        for draft in sorted(drafts, key=lambda draft: draft.id)
+        if forgotten_until is None or draft.at > forgotten_until
+    ]
+    if not rows:
+        return 0
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [visitor.pk])
-        row = cursor.fetchone()
-        if row is None:
-            raise VisitorNotFound(VisitorNotFound.__doc__)
-        forgotten_until, is_refusing = row
-        if is_refusing:
-            raise NoConsent(NoConsent.__doc__)
-        drafts = [draft for draft in drafts if forgotten_until is None or draft.at > forgotten_until]
-        if not drafts:
-            return 0
-        # Sorted by id: two batches that insert the same ids in different orders would dead-lock.
-        cursor.execute(_insert(), [visitor.pk, source, *_columns(visitor, sorted(drafts, key=lambda draft: draft.id))])
+        cursor.execute(_insert(), [visitor.pk, source, *(list(column) for column in zip(*rows, strict=True))])
         stored: int = cursor.rowcount
     return stored
 
@@ -124,34 +122,24 @@ def _insert() -> str:
     """One statement for any number of rows, with one array a column."""
     return (
         f"INSERT INTO {Event._meta.db_table}"  # noqa: S608  names of our own
-        " (visitor_id, source, id, item_id, kind, at, quantity, value_cents, impression)"
+        " (visitor_id, source, id, item_id, kind, at, quantity, value_cents, impression, doubt)"
         " SELECT %s, %s, * FROM unnest("
         f"%s::uuid[], %s::{key_field().rel_db_type(connection)}[], %s::smallint[], %s::timestamptz[], %s::integer[],"
-        " %s::bigint[], %s::jsonb[]) ON CONFLICT DO NOTHING"
+        " %s::bigint[], %s::jsonb[], %s::smallint[]) ON CONFLICT DO NOTHING"
     )
 
 
-def _columns(visitor: Visitor, drafts: Iterable[Draft]) -> list[list[Any]]:
-    prepare = key_field().get_db_prep_value
-    rows = [
-        (
-            draft.id,
-            prepare(draft.item, connection),
-            draft.kind,
-            draft.at,
-            draft.quantity,
-            draft.value_cents,
-            _impression(visitor, draft),
-        )
-        for draft in drafts
-    ]
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
-def _impression(visitor: Visitor, draft: Draft) -> str | None:
-    """JSON of where the item was shown; None without a valid token for this visitor and this item."""
-    claims = read_impressions(draft.token) if draft.token else None
-    if claims is None or claims["v"] not in ("", str(visitor.key)) or str(draft.item) not in claims["i"]:
-        return None
-    shown = {"list": claims["l"], "placement": claims["p"], "version": claims["m"], "rung": claims["r"]}
-    return json.dumps({**shown, "slot": claims["i"].index(str(draft.item)) + 1})
+def _row(visitor: Visitor, draft: Draft, source: int, doubt: int) -> tuple[Any, ...]:
+    """The values of one event, in the order of `_insert`."""
+    place = shown(visitor, draft.item, draft.token)
+    is_forgeable = source == Event.Source.BEACON and draft.kind == Event.Kind.CLICK
+    return (
+        draft.id,
+        key_field().get_db_prep_value(draft.item, connection),
+        draft.kind,
+        draft.at,
+        draft.quantity,
+        draft.value_cents,
+        json.dumps(place) if place else None,
+        doubt or (Event.Doubt.NO_TOKEN if is_forgeable and place is None else Event.Doubt.NONE),
+    )

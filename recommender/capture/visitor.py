@@ -5,10 +5,12 @@ holds the visitor's key and how long it may be known, nothing else. It is not ne
 and logout remove it. Without consent nobody is anybody: no cookie, no row, no event.
 """
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
@@ -22,6 +24,7 @@ from recommender.capture.consent import (
 )
 from recommender.capture.tombstones import erased_at, key_name
 from recommender.conf import conf
+from recommender.exceptions import NoConsent, VisitorNotFound
 from recommender.models import Visitor
 
 SALT: Final = "recommender.visitor"
@@ -31,6 +34,11 @@ ACCOUNT: Final = "_recommender_account"  # on the request: (account's key, its v
 CACHE: Final = "_recommender_visitor"  # on the request: (account's key or None, visitor or None); None: look again
 COOKIE: Final = "_recommender_cookie"  # on the request: the visitor to set it for, or REMOVE
 REMOVE: Final = ""
+
+_HOLD: Final = (
+    "SELECT forgotten_until, user_id IS NOT NULL AND consent < 2"  # noqa: S608  names of our own
+    f" FROM {Visitor._meta.db_table} WHERE id = %s FOR KEY SHARE"
+)
 
 
 def visitor_of(request: HttpRequest, create: bool = False) -> Visitor | None:
@@ -85,6 +93,26 @@ def read_cookie(request: HttpRequest) -> tuple[UUID | None, bool]:
     max_age = conf.VISITOR_COOKIE_AGE_DAYS * SECONDS_PER_DAY
     text = request.get_signed_cookie(conf.VISITOR_COOKIE, default="", salt=SALT, max_age=max_age) or ""
     return (UUID(text.removesuffix(FOR_SESSION)) if text else None), text.endswith(FOR_SESSION)
+
+
+def hold_visitor(visitor: Visitor) -> datetime | None:
+    """Keep the visitor's row until this transaction's commit, where foreign keys are checked.
+
+    Returns:
+        The moment of an erasure: what somebody did before it is not stored.
+    Raises:
+        VisitorNotFound: the visitor was joined to an account or erased in the meantime.
+        NoConsent: the account that it belongs to has chosen not to be remembered.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [visitor.pk])
+        row = cursor.fetchone()
+    if row is None:
+        raise VisitorNotFound(VisitorNotFound.__doc__)
+    forgotten_until, is_refusing = row
+    if is_refusing:
+        raise NoConsent(NoConsent.__doc__)
+    return forgotten_until  # type: ignore[no-any-return]  # a column of Postgres
 
 
 def write_cookie(request: HttpRequest, response: HttpResponseBase) -> None:

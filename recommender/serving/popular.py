@@ -34,8 +34,12 @@ def _by_version(version: ModelVersion) -> list[tuple[Any, float]]:
 
 def _by_events() -> list[tuple[Any, float]]:
     # Counted here, not in a join: the index gives the newest events at once, and only a few items are looked up.
-    newest = Event.objects.order_by("-at").values_list("item_id", flat=True)[:COUNTED_EVENTS]
-    counts = Counter(newest).most_common(2 * REMEMBERED)
+    newest = Event.objects.filter(doubt=Event.Doubt.NONE).order_by("-at")
+    once_a_day = {
+        (visitor, item, at.date())
+        for visitor, item, at in newest.values_list("visitor_id", "item_id", "at")[:COUNTED_EVENTS]
+    }
+    counts = Counter(item for _visitor, item, _day in once_a_day).most_common(2 * REMEMBERED)
     available = set(available_items().filter(pk__in=[key for key, _ in counts]).values_list("pk", flat=True))
     return [(key, float(events)) for key, events in counts if key in available][:REMEMBERED]
 

@@ -51,23 +51,38 @@ def test_each_signal_is_an_event(shopper: Callable[..., HttpRequest], products: 
 # --- views
 
 
+GOOGLE = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+
 @pytest.mark.parametrize(
-    "headers",
+    ("headers", "doubt"),
     [
-        {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"},
-        {"user-agent": "facebookexternalhit/1.1"},
-        {"user-agent": "curl/8.5.0"},
-        {"sec-purpose": "prefetch;prerender"},
-        {"purpose": "prefetch"},
-        {"method": "HEAD"},
+        ({"user-agent": GOOGLE}, Event.Doubt.CRAWLER),
+        ({"user-agent": "facebookexternalhit/1.1"}, Event.Doubt.CRAWLER),
+        ({"user-agent": "curl/8.5.0"}, Event.Doubt.CRAWLER),
+        ({"sec-purpose": "prefetch;prerender"}, Event.Doubt.PREFETCH),
+        ({"purpose": "prefetch"}, Event.Doubt.PREFETCH),
+        ({}, Event.Doubt.NONE),
     ],
 )
-def test_a_page_that_nobody_looks_at_is_no_view(
-    shopper: Callable[..., HttpRequest], product: Product, headers: dict[str, str]
+def test_a_view_of_no_person_is_kept_with_a_doubt(
+    shopper: Callable[..., HttpRequest], product: Product, headers: dict[str, str], doubt: int
 ) -> None:
     item_viewed.send(sender=Product, request=shopper(**headers), item=product)
+    assert Event.objects.get().doubt == doubt
+
+
+def test_crawlers_without_a_cookie_are_one_visitor(shopper: Callable[..., HttpRequest], product: Product) -> None:
+    for _page in range(3):
+        request = shopper(**{"user-agent": GOOGLE})
+        item_viewed.send(sender=Product, request=request, item=product)
+        assert visitor_of(request) is None
+    assert Visitor.objects.get().events.count() == 3
+
+
+def test_a_request_for_the_headers_only_is_no_view(shopper: Callable[..., HttpRequest], product: Product) -> None:
+    item_viewed.send(sender=Product, request=shopper("HEAD"), item=product)
     assert not Event.objects.exists()
-    assert not Visitor.objects.exists()
 
 
 # --- orders

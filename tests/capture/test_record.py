@@ -17,6 +17,7 @@ from recommender.tokens import sign_impressions
 from shop.models import Product
 
 SHOP = Event.Source.SHOP
+LIST = str(uuid7())
 
 
 def test_one_event_from_python(visitor: Visitor, product: Product) -> None:
@@ -105,7 +106,7 @@ def test_batches_with_the_same_ids_do_not_deadlock(products: list[Product]) -> N
 
 
 def token(visitor_key: UUID | str, *items: Product) -> str:
-    claims = {"v": str(visitor_key), "l": "list-1", "p": "for_you", "m": 7, "r": "personal"}
+    claims = {"v": str(visitor_key), "l": LIST, "p": "for_you", "m": 7, "r": "personal"}
     return sign_impressions({**claims, "i": [str(item.pk) for item in items]})
 
 
@@ -116,11 +117,17 @@ def impression(visitor: Visitor, item: Product, sent: str) -> Any:
 
 def test_a_click_with_a_token_knows_where_it_was(visitor: Visitor, products: list[Product]) -> None:
     shown = impression(visitor, products[2], token(visitor.key, *products))
-    assert shown == {"list": "list-1", "placement": "for_you", "version": 7, "rung": "personal", "slot": 3}
+    assert shown == {"list": LIST, "placement": "for_you", "version": 7, "rung": "personal", "slot": 3}
 
 
-def test_a_list_for_nobody_in_particular_counts_for_everybody(visitor: Visitor, product: Product) -> None:
-    assert impression(visitor, product, token("", product))["slot"] == 1
+def test_a_list_for_nobody_in_particular_counts_for_visitors_who_are_newer_than_it(product: Product) -> None:
+    newcomer = Visitor.objects.create()
+    assert impression(newcomer, product, token("", product))["slot"] == 1
+
+
+def test_a_list_for_nobody_in_particular_is_not_lent_to_those_who_got_their_own(product: Product) -> None:
+    known = Visitor.objects.create(created_at=timezone.now() - timedelta(hours=1))
+    assert impression(known, product, token("", product)) is None
 
 
 def test_somebody_elses_token_does_not_count_but_the_click_does(visitor: Visitor, product: Product) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from django.conf import settings
 from django.test import Client
+from uuid_utils.compat import uuid7
 
 from recommender.capture.bulk import EventColumns, event_ids, load_events
 from recommender.capture.export import export_events, export_items
@@ -33,7 +34,9 @@ def travelling(item: Item) -> int | str:
 def test_events_come_in_by_every_door_and_go_out_with_their_keys(items: list[Item]) -> None:
     visitor = Visitor.objects.create()
     assert record_event(visitor, items[0], "view")
-    token = sign_impressions({"v": "", "l": "", "p": "for_you", "m": 1, "r": "", "i": [str(item.pk) for item in items]})
+    token = sign_impressions(
+        {"v": "", "l": str(uuid7()), "p": "for_you", "m": 1, "r": "", "i": [str(item.pk) for item in items]}
+    )
     rows = [{"item": travelling(item), "kind": "click", "token": token} for item in items]
     rows += [{"item": wrong, "kind": "click"} for wrong in ("x" * 999, "a\0", "\ud800", "missing", 10**40, None)]
     answer = Client().post("/recommender/events/", json.dumps({"events": rows}), content_type="application/json").json()
