@@ -20,7 +20,8 @@ ALLOWED = {
     "evaluation": {"dataset", "encoders.tables"},
     "privacy": DJANGO_ROOT | {"capture", "serving.authentication", "serving.schema"},
     "index": DJANGO_ROOT | {"encoders.tables"},
-    "serving": DJANGO_ROOT | {"index", "capture.accounts", "capture.visitor", "dataset.ranking_features"},
+    "serving": DJANGO_ROOT
+    | {"index", "capture.accounts", "capture.consent", "capture.visitor", "dataset.ranking_features"},
     **{name: DJANGO_ROOT for name in DJANGO_ROOT},
 }
 FOR_ALL = {"capture.tables"}  # the columns that travel

@@ -1,12 +1,16 @@
 """Who asks, for a page that must not break."""
 
 import logging
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
+from django.conf import settings
 from django.db import Error, connection, transaction
 from django.http import HttpRequest
 
-from recommender.capture.visitor import visitor_of
+from recommender.capture.consent import NAMES, Consent, default_consent
+from recommender.capture.visitor import consent_of, visitor_of
+from recommender.conf import conf
 from recommender.models import Visitor
 
 logger = logging.getLogger(__name__)
@@ -14,11 +18,29 @@ logger = logging.getLogger(__name__)
 
 def visitor_or_none(request: HttpRequest) -> Visitor | None:
     """The request's visitor; None for somebody without events, and where the database does not say."""
-    # Inside the shop's own transaction a failed read must not poison it.
-    savepoint = transaction.atomic() if connection.in_atomic_block else nullcontext()
     try:
-        with savepoint:
+        with _savepoint():
             return visitor_of(request)
     except Error:
         logger.warning("The visitor of this request could not be read.", exc_info=True)
         return None
+
+
+def consent_for_page(request: HttpRequest | None) -> str:
+    """The level that a page tells the beacon, which itself reads the consent cookie and the browser's signals.
+
+    The same for everybody who is not logged in, unless the shop's hook decides: such a page may be cached.
+    """
+    if request is None or not (conf.CONSENT_HOOK or settings.SESSION_COOKIE_NAME in request.COOKIES):
+        return NAMES[default_consent()]
+    try:
+        with _savepoint():
+            return NAMES[consent_of(request)]
+    except Error:
+        logger.warning("The consent of this request could not be read.", exc_info=True)
+        return NAMES[Consent.NONE]
+
+
+def _savepoint() -> AbstractContextManager[Any]:
+    """Inside the shop's own transaction a failed read must not poison it."""
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from recommender.conf import conf
 from recommender.serving import query as placements
-from recommender.serving.caller import visitor_or_none
+from recommender.serving.caller import consent_for_page, visitor_or_none
 from recommender.serving.cards import card
 from recommender.serving.query import NEED_ITEM, Query
 from recommender.serving.recommend import recommend
@@ -63,17 +63,23 @@ def buy_again(context: Context, *, title: str | None = None, **options: Any) -> 
     return _render(context, placements.BUY_AGAIN, title or _("Buy it again"), **options)
 
 
-@register.simple_tag
-def recommender_styles() -> SafeString:
+@register.simple_tag(takes_context=True)
+def recommender_styles(context: Context) -> SafeString:
     """The style sheet of the lists."""
-    return format_html('<link rel="stylesheet" href="{}">', static("recommender/widgets.css"))
+    return format_html('<link rel="stylesheet" href="{}"{}>', static("recommender/widgets.css"), _nonce(context))
 
 
-@register.simple_tag
-def recommender_beacon() -> SafeString:
-    """The script that reports clicks on the lists; no inline script, so a strict CSP needs no exception."""
-    source, endpoint = static("recommender/beacon.js"), reverse("recommender:events")
-    return format_html('<script defer src="{}" data-endpoint="{}"></script>', source, endpoint)
+@register.simple_tag(takes_context=True)
+def recommender_beacon(context: Context) -> SafeString:
+    """The script that reports what is done and seen; nothing inline, so a strict CSP needs no exception."""
+    return format_html(
+        '<script defer src="{}" data-endpoint="{}" data-consent="{}" data-cookie="{}"{}></script>',
+        static("recommender/beacon.js"),
+        reverse("recommender:events"),
+        consent_for_page(context.get("request")),
+        conf.CONSENT_COOKIE,
+        _nonce(context),
+    )
 
 
 def _render(
@@ -106,6 +112,12 @@ def _render(
     engine = context.template.engine  # type: ignore[union-attr]  # set while a template is rendered
     rendered = engine.get_template(template).render(context.new(shown))
     return mark_safe(rendered)  # noqa: S308  a template's output
+
+
+def _nonce(context: Context) -> SafeString:
+    """The attribute for a policy with nonces, from Django 6 (`csp_nonce`) or django-csp (`request.csp_nonce`)."""
+    nonce = context.get("csp_nonce") or getattr(context.get("request"), "csp_nonce", "")
+    return format_html(' nonce="{}"', nonce) if nonce else NOTHING
 
 
 def _key(item: Any) -> Any:

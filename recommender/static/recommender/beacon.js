@@ -1,25 +1,26 @@
-/* Reports what visitors do and really see; the markup: docs/guide.md, "The beacon". Events wait in the browser's storage
- * until the shop answers that they are stored; ids made here let the shop store once what arrives twice. */
+/* Reports what visitors do and see: docs/guide.md, "The beacon". Events stay in the browser's storage until the shop has
+ * answered that it stored them; by their ids it stores once what arrives twice. */
 (() => {
   "use strict";
-  const { endpoint, consent } = document.currentScript?.dataset || {};
+  const { endpoint, consent, cookie } = document.currentScript?.dataset || {};
   if (!endpoint) return;
 
-  const PREFIX = "recommender:"; // of a key in the storage: + UUIDv7, + "s" for what was seen
+  const PREFIX = "recommender:"; // of a key: + UUIDv7, + "s" for what was seen
   const WAIT = PREFIX + "wait"; // no tab sends before this moment
   const BYTES = 60_000; // a POST: beacons may hold 64 KiB
   const ROWS = 100; // a POST
-  const KEPT = 500; // waiting; more are dropped
+  const KEPT = 200; // waiting; more are dropped
   const DELAY = 2000; // ms in which events gather
   const LIST = "[data-recommender-token]";
-  const memory = new Map(); // what the storage does not take
+  const memory = new Map(); // what storage does not take
   const mine = new Set(); // keys that this page made
   const done = new WeakSet(); // cards that were seen
   const clicked = new WeakSet();
   const looking = new Map(); // card → timer of its second
   const seen = new Map(); // token → slots to report
-  const objects = navigator.globalPrivacyControl || navigator.doNotTrack === "1";
-  let level = objects ? "none" : consent || "full";
+  const chosen = document.cookie.match(cookie + "=(\\w+)")?.[1];
+  const signal = (navigator.globalPrivacyControl || navigator.doNotTrack === "1") && "none";
+  let level = ["none", "session"].find((each) => [signal, consent, chosen].includes(each)); // the strictest
   let started, timer;
   let failures = 0;
 
@@ -38,6 +39,8 @@
   };
   const keys = () =>
     [...memory.keys(), ...(stored(Object.keys) || [])].filter((key) => /^recommender:.{36}s?$/.test(key)).sort();
+
+  const waiting = () => read(WAIT) - Date.now(); // ms
 
   /** RFC 9562: 48 bits of time, the rest random. */
   const uuid7 = () => {
@@ -60,39 +63,39 @@
     seen.clear();
   };
 
-  /** The oldest that fit into one POST: their keys, and the body. */
+  /** The oldest that fit into a POST: keys, body. */
   const batch = (candidates) => {
     const taken = [];
     const events = [];
     const impressions = [];
-    let bytes = 200;
+    let bytes = 0;
     for (const key of candidates) {
       const text = read(key);
       if (!text) continue; // another tab has sent it
-      bytes += new Blob([text]).size + 1;
-      if (taken.length === ROWS || (taken.length && bytes > BYTES)) break;
+      bytes += new Blob([text]).size;
+      if (taken.length === ROWS || (taken[0] && bytes > BYTES)) break;
       taken.push(key);
       (key.endsWith("s") ? impressions : events).push(JSON.parse(text));
     }
     return [taken, JSON.stringify({ events, impressions, sent_at: new Date(), webdriver: !!navigator.webdriver })];
   };
 
-  /** One batch after the other: the first answer brings the cookie that makes the next batch the same visitor's. */
+  /** One after the other: the first answer brings the visitor's cookie. */
   const drain = async () => {
-    while (!(read(WAIT) > Date.now())) {
+    while (!(waiting() > 0)) {
       const [taken, body] = batch(keys());
       if (!taken.length) return;
       const answer = await fetch(endpoint, { method: "POST", body, keepalive: true }).catch(() => 0);
       if (!answer || answer.status === 429 || answer.status > 499) {
-        const asked = answer && answer.headers.get("Retry-After") * 1000; // seconds; NaN for a date
+        const asked = answer && answer.headers.get("Retry-After") * 1000;
         failures = Math.min(failures + 1, 9);
-        write(WAIT, Date.now() + Math.max(asked || 0, 500 * 2 ** failures * (1 + Math.random())) + "");
+        write(WAIT, Date.now() + Math.max(asked || 0, 500 * 2 ** failures * (1 + Math.random())));
         break;
       }
       taken.forEach(drop); // stored, or refused for good
       failures = 0;
     }
-    plan(read(WAIT) - Date.now());
+    plan(waiting());
   };
 
   /** One tab at a time; a browser without locks may send twice what is stored once. */
@@ -101,14 +104,14 @@
     gather();
     if (level === "none" || !keys()[0]) return;
     const alone = (lock) => (lock ? drain() : plan(DELAY));
-    navigator.locks ? navigator.locks.request("recommender", { ifAvailable: true }, alone) : drain();
+    navigator.locks ? navigator.locks.request(PREFIX, { ifAvailable: true }, alone) : drain();
   };
 
   const plan = (ms) => {
     if (!timer && document.visibilityState === "visible") timer = setTimeout(drainAlone, ms);
   };
 
-  /** No answer can be waited for, so the rows stay until a later page gets one. */
+  /** No answer can be waited for: a later page gets one. */
   const hide = () => {
     clearTimeout(timer);
     timer = 0;
@@ -116,7 +119,7 @@
     looking.forEach((second) => clearTimeout(second));
     gather();
     const [taken, body] = batch(mine);
-    if (taken[0] && !(read(WAIT) > Date.now())) navigator.sendBeacon(endpoint, body); // text/plain: no preflight
+    if (taken[0] && !(waiting() > 0)) navigator.sendBeacon(endpoint, body); // text/plain: no preflight
   };
 
   const see = (card) => {
@@ -138,7 +141,8 @@
   );
 
   const scan = () => {
-    document.querySelectorAll(LIST + " [data-recommender-slot]").forEach((card) => done.has(card) || watcher.observe(card));
+    const cards = document.querySelectorAll(LIST + " [data-recommender-slot]");
+    cards.forEach((card) => done.has(card) || watcher.observe(card));
   };
 
   const report = (kind, item, place) => keep({ kind, item, token: place.closest(LIST)?.dataset.recommenderToken });
@@ -155,10 +159,11 @@
   };
 
   const onSubmit = ({ target }) => {
-    if (target.matches("[data-recommender-cart]")) report("cart", target.dataset.recommenderCart, target);
+    const item = target.dataset.recommenderCart;
+    item && report("cart", item, target);
   };
 
-  /** Starts when the page is shown for the first time: what is only loaded ahead was seen by nobody. */
+  /** Starts when the page is shown, not when it is loaded ahead. */
   const onVisibility = () => {
     if (document.visibilityState === "hidden") return started && hide();
     if (document.prerendering) return;
@@ -173,16 +178,19 @@
     plan(DELAY); // also what earlier pages left
   };
 
-  document.addEventListener("click", onClick, true); // capture: a handler of the shop may stop the event
-  document.addEventListener("auxclick", onClick, true);
-  document.addEventListener("submit", onSubmit, true);
-  document.addEventListener("visibilitychange", onVisibility); // also around the browser's back-forward cache
-  document.addEventListener("prerenderingchange", onVisibility);
-  addEventListener("online", () => plan(0));
-  document.addEventListener("recommender:consent", ({ detail }) => {
-    keys().forEach(drop);
+  const forget = () => keys().forEach(drop);
+  const on = (name, handle) => addEventListener(name, handle, true); // capture: a handler of the shop may stop it
+  on("click", onClick);
+  on("auxclick", onClick);
+  on("submit", onSubmit);
+  on("visibilitychange", onVisibility); // also around the browser's back-forward cache
+  on("prerenderingchange", onVisibility);
+  on("online", () => plan(0));
+  on("recommender:consent", ({ detail }) => {
+    forget();
     seen.clear();
     level = detail;
   });
+  if (level === "none") forget();
   onVisibility();
 })();
