@@ -11,5 +11,6 @@ class RecommenderConfig(AppConfig):
         from recommender import checks, signals  # noqa: F401  registration by import
         from recommender.capture import receivers  # noqa: F401  registration by import
         from recommender.catalog import autodiscover
+        from recommender.privacy import receivers as privacy_receivers  # noqa: F401  registration by import
 
         autodiscover()

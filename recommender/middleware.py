@@ -20,11 +20,11 @@ class VisitorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
         try:
             forget_what_was_withdrawn(request)
         except Error:
             # The cookie stays, so the browser's next request tries again.
             logger.warning("A visitor who withdrew consent could not be forgotten yet.", exc_info=True)
+        response = self.get_response(request)
         write_cookie(request, response)
         return response

@@ -11,6 +11,7 @@ from recommender import runs, supervision
 from recommender.capture.impressions import forget_old_impressions
 from recommender.capture.rate_limit import forget_empty_buckets
 from recommender.delivery import TRAIN_TASK
+from recommender.privacy import retention
 
 
 @shared_task(name=TRAIN_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
@@ -38,6 +39,12 @@ def tidy() -> None:
     forget_old_impressions()
 
 
+@shared_task(name="recommender.expire", ignore_result=True)  # type: ignore[untyped-decorator]
+def expire() -> None:
+    """Every half hour: delete events past their retention, end the ids of visits that are over."""
+    retention.expire()
+
+
 def beat_schedule() -> dict[str, dict[str, Any]]:
     """The plugin's entries for Celery's `beat_schedule`; two beats at once do no harm."""
     return {
@@ -55,6 +62,11 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
             "task": "recommender.tidy",
             "schedule": timedelta(minutes=5),
             "options": {"expires": 300},
+        },
+        "recommender-expire": {
+            "task": "recommender.expire",
+            "schedule": timedelta(minutes=30),
+            "options": {"expires": 1800},
         },
     }
 

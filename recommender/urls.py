@@ -3,6 +3,7 @@
 from django.urls import path
 
 from recommender.capture.views import events
+from recommender.privacy.views import ConsentView, VisitorView, not_me
 from recommender.serving.schema import SchemaView
 from recommender.serving.views import RecommendationsView, SimilarItemsView
 
@@ -12,5 +13,8 @@ urlpatterns = [
     path("recommendations/", RecommendationsView.as_view(), name="recommendations"),
     # `path`: a text key may hold slashes.
     path("items/<path:key>/similar/", SimilarItemsView.as_view(), name="similar_items"),
+    path("visitor/", VisitorView.as_view(), name="visitor"),
+    path("consent/", ConsentView.as_view(), name="consent"),
+    path("not-me/<str:token>/", not_me, name="not_me"),
     path("schema/", SchemaView.as_view(), name="schema"),
 ]

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from recommender.admin.items import items_by_key
 from recommender.admin.labels import RUNGS, Label, label
-from recommender.admin.read_only import DetailAdmin
+from recommender.admin.privacy import PrivacyPages, may_erase
 from recommender.catalog import get_catalog
 from recommender.conf import conf
 from recommender.models import Event, ModelVersion, Visitor
@@ -29,7 +29,7 @@ LISTS: Final[tuple[tuple[str, Label], ...]] = (
 
 
 @admin.register(Visitor)
-class VisitorAdmin(DetailAdmin):
+class VisitorAdmin(PrivacyPages):
     detail_template = "admin/recommender/visitor/detail.html"
     list_display = ("name", "user", "newest_event_at", "created_at")
     list_select_related = ("user",)
@@ -59,6 +59,7 @@ class VisitorAdmin(DetailAdmin):
             "events": events,
             "event_count": obj.events.count(),
             "events_read": conf.HISTORY_EVENTS,
+            "may_erase": may_erase(request),
         }
 
     @admin.display(description=gettext_lazy("visitor"), ordering="pk")

@@ -10,7 +10,7 @@ from recommender.capture.accounts import account_visitor
 from recommender.capture.consent import Consent, browser_consent
 from recommender.capture.visitor import browser_visitor, consent_of, forget_visitor, remove_cookie
 from recommender.conf import conf
-from recommender.models import Event, Impression, Visitor, VisitorEmbedding, VisitorJoin
+from recommender.models import Event, Impression, QuarantinedEvent, Visitor, VisitorEmbedding, VisitorJoin
 
 SALT: Final = "recommender.join"
 SESSION_KEY: Final = "recommender_join"  # in Django's session: the signed token of the join that this login made
@@ -59,6 +59,7 @@ def join_visitors(browser: Visitor, account: Visitor, chosen: Visitor.Consent | 
     known = Impression.objects.filter(visitor=account.pk).values("list_id")  # a list from a cache, seen by both
     Impression.objects.filter(visitor=browser.pk).exclude(list_id__in=known).update(visitor=account.pk)
     _drop_vectors(browser, account)
+    QuarantinedEvent.objects.filter(visitor=browser.pk).update(visitor=account.pk)
     locked[browser.pk].delete()
     _carry_over(locked[browser.pk], locked[account.pk], chosen)
     return len(moved)

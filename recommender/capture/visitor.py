@@ -74,6 +74,12 @@ def browser_visitor(request: HttpRequest) -> Visitor | None:
     return Visitor.objects.filter(key=key, user=None).first() if key else None
 
 
+def own_visitors(request: HttpRequest) -> list[Visitor]:
+    """Whoever sends this request: the account that is logged in and the browser, as far as they are known."""
+    request = getattr(request, "_request", request)
+    return [visitor for visitor in (_account_row(request), browser_visitor(request)) if visitor is not None]
+
+
 def forget_visitor(request: HttpRequest) -> None:
     """Look the visitor up again at the next call: its row was joined to an account, erased or rolled back."""
     request = getattr(request, "_request", request)

@@ -7,18 +7,22 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
+from recommender.capture.consent import Consent
 from recommender.capture.tombstones import bury, exhume, key_name, user_name
-from recommender.capture.visitor import browser_visitor, forget_visitor, remove_cookie, visitor_of
+from recommender.capture.visitor import forget_visitor, own_visitors, remove_cookie
 from recommender.conf import conf
 from recommender.models import Event, Visitor, VisitorEmbedding
 
 
 @transaction.atomic
-def erase(visitor: Visitor) -> int:
+def erase(visitor: Visitor, *, keep_choice: bool = True) -> int:
     """Delete everything that is stored of a visitor; how many events it were. Twice does no harm.
 
     Events that arrive later are refused as far as they happened before this moment, also those of browsers whose
     history went to the account. The next training knows nothing of it.
+
+    Args:
+        keep_choice: an account that chose not to be remembered stays so; the choice is all that is kept.
     """
     # The lock lets events that are being stored right now finish first; later ones find no visitor.
     locked = Visitor.objects.select_for_update().filter(pk=visitor.pk).first()
@@ -29,13 +33,14 @@ def erase(visitor: Visitor) -> int:
     VisitorEmbedding.objects.filter(visitor=locked.pk).delete()
     events, _by_model = Event.objects.filter(visitor=locked.pk).delete()
     locked.delete()
+    if keep_choice and locked.user_id is not None and locked.consent in (Consent.NONE, Consent.SESSION):
+        Visitor.objects.create(user_id=locked.user_id, consent=locked.consent, forgotten_until=now)
     return events
 
 
 def erase_own(request: HttpRequest) -> int:
     """Erase whoever sends this request, as an account and as a browser; how many events it were."""
-    visitors = {visitor for visitor in (visitor_of(request), browser_visitor(request)) if visitor is not None}
-    erased = sum(erase(visitor) for visitor in visitors)
+    erased = sum(erase(visitor) for visitor in own_visitors(request))
     forget_visitor(request)
     remove_cookie(request)
     return erased
@@ -45,7 +50,7 @@ def erase_user(user: Any) -> None:
     """An account (its primary key) is being deleted: no event of it can come any more, so not even its hash is kept."""
     visitor = Visitor.objects.filter(user_id=user).first()
     if visitor is not None:
-        erase(visitor)
+        erase(visitor, keep_choice=False)
     exhume(user_name(user))
 
 

@@ -1,16 +1,30 @@
-"""API keys as DRF authentication: `Authorization: Api-Key <key>`."""
+"""Who calls the API: a browser by its session and cookie, or another app by `Authorization: Api-Key <key>`."""
+
+from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed, NotFound, PermissionDenied
+from rest_framework.permissions import AllowAny
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from recommender.api_keys import verify_key
-from recommender.models import ApiKey
+from recommender.capture.accounts import visitor_named
+from recommender.exceptions import VisitorNotFound
+from recommender.models import ApiKey, Visitor
 
 SCHEME = "Api-Key"
+NAMES_A_VISITOR: Final = ("visitor", "user")
+VISITOR_PARAMETERS: Final = [
+    OpenApiParameter("visitor", OpenApiTypes.UUID, description="Key of the visitor; only with an API key."),
+    OpenApiParameter("user", OpenApiTypes.STR, description="Primary key of the account; only with an API key."),
+]
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -40,3 +54,29 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
             "`Api-Key <key>`: another app, which names the visitor. Made in admin or by `recommender_api_key`."
         )
         return {"type": "apiKey", "in": "header", "name": "Authorization", "description": description}
+
+
+class CallerView(APIView):
+    """A view of ours: who may call it, and whom the call is about."""
+
+    # The key first: its scheme is the one that a 401 names.
+    authentication_classes = (ApiKeyAuthentication, SessionAuthentication)
+    permission_classes = (AllowAny,)
+    renderer_classes = (JSONRenderer,)
+
+    def named_visitor(self, request: Request) -> Visitor | None:
+        """Whom an app with a key names; None where nobody is named.
+
+        Raises:
+            PermissionDenied: somebody without a key names a visitor.
+            NotFound: there is no such visitor.
+        """
+        named = {name: request.query_params[name] for name in NAMES_A_VISITOR if name in request.query_params}
+        if not named:
+            return None
+        if not isinstance(request.auth, ApiKey):
+            raise PermissionDenied(_("Only an app with an API key may name a visitor."))
+        try:
+            return visitor_named(named)
+        except VisitorNotFound as error:
+            raise NotFound(str(error)) from error

@@ -33,12 +33,17 @@ def consent_for_page(request: HttpRequest | None) -> str:
     """
     if request is None or not (conf.CONSENT_HOOK or settings.SESSION_COOKIE_NAME in request.COOKIES):
         return NAMES[default_consent()]
+    return NAMES[consent_or_none(request)]
+
+
+def consent_or_none(request: HttpRequest) -> Visitor.Consent:
+    """The request's level of consent; NONE where the database does not say."""
     try:
         with _savepoint():
-            return NAMES[consent_of(request)]
+            return consent_of(request)
     except Error:
         logger.warning("The consent of this request could not be read.", exc_info=True)
-        return NAMES[Consent.NONE]
+        return Consent.NONE
 
 
 def _savepoint() -> AbstractContextManager[Any]:

@@ -9,21 +9,15 @@ from django.utils.translation import gettext as _
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
-from rest_framework.authentication import SessionAuthentication
-from rest_framework.exceptions import NotFound, PermissionDenied
-from rest_framework.permissions import AllowAny
-from rest_framework.renderers import JSONRenderer
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from recommender.capture.accounts import visitor_named
 from recommender.catalog import item_key, item_model
 from recommender.conf import conf
-from recommender.exceptions import VisitorNotFound
 from recommender.index.reading import reading
 from recommender.models import ApiKey, Visitor
-from recommender.serving.authentication import ApiKeyAuthentication
+from recommender.serving.authentication import VISITOR_PARAMETERS, CallerView
 from recommender.serving.caller import visitor_or_none
 from recommender.serving.cards import card
 from recommender.serving.query import SIMILAR_ITEMS, Query
@@ -33,11 +27,6 @@ from recommender.serving.serializers import ListParameters, RecommendationParame
 
 logger = logging.getLogger(__name__)
 
-NAMES_A_VISITOR: Final = ("visitor", "user")
-VISITOR_PARAMETERS: Final = [
-    OpenApiParameter("visitor", OpenApiTypes.UUID, description="Key of the visitor; only with an API key."),
-    OpenApiParameter("user", OpenApiTypes.STR, description="Primary key of the account; only with an API key."),
-]
 EXAMPLE: Final = OpenApiExample(
     "A list",
     response_only=True,
@@ -70,29 +59,15 @@ RESPONSES: Final = {
 }
 
 
-class ListView(APIView):
-    """What both lists share: who asks, for whom, and how it is answered."""
+class ListView(CallerView):
+    """What both lists share: for whom, and how it is answered."""
 
-    # The key first: its scheme is the one that a 401 names.
-    authentication_classes = (ApiKeyAuthentication, SessionAuthentication)
-    permission_classes = (AllowAny,)
-    renderer_classes = (JSONRenderer,)
     schema = AutoSchema()
 
     def visitor(self, request: Request) -> Visitor | None:
-        """The session's visitor, or whom an app with a key names; None for somebody without events."""
-        named = {name: request.query_params[name] for name in NAMES_A_VISITOR if name in request.query_params}
-        if isinstance(request.auth, ApiKey):
-            return self._named(named) if named else None
-        if named:
-            raise PermissionDenied(_("Only an app with an API key may name a visitor."))
-        return visitor_or_none(request._request)
-
-    def _named(self, named: dict[str, str]) -> Visitor:
-        try:
-            return visitor_named(named)
-        except VisitorNotFound as error:
-            raise NotFound(str(error)) from error
+        """The session's visitor, or whom an app with a key names; None for somebody without events or consent."""
+        named = self.named_visitor(request)
+        return named if named or isinstance(request.auth, ApiKey) else visitor_or_none(request._request)
 
     def answer(self, request: Request, query: Query) -> Response:
         if query.item_id is not None and not item_exists(query.item_id):

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from shop.views import account, basket, catalogue
+from shop.views import account, basket, catalogue, privacy
 
 urlpatterns = [
     path("", catalogue.home, name="home"),
@@ -20,6 +20,8 @@ urlpatterns = [
     path("orders/", basket.orders, name="orders"),
     path("orders/<int:pk>/", basket.order, name="order"),
     path("orders/<int:pk>/again/", basket.order_again, name="order_again"),
+    path("my-data/", privacy.my_data, name="my_data"),
+    path("my-data/erase/", privacy.my_data_erase, name="my_data_erase"),
     path("login/", account.Login.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", set_language, name="set_language"),
