@@ -1,6 +1,7 @@
 """Login: a browser's history becomes the account's, in one transaction, and can be given back."""
 
 from typing import Any, Final
+from uuid import UUID
 
 from django.core import signing
 from django.db import connection, transaction
@@ -26,7 +27,7 @@ def log_in(request: HttpRequest, account: Any) -> None:
     if browser is not None:
         visitor = account_visitor(account.pk)
         if join_visitors(browser, visitor, browser_consent(request)):
-            _offer_undo(request, browser)
+            _offer_undo(request, browser.key)
     log_out(request)
 
 
@@ -72,7 +73,7 @@ def undo_join(token: str) -> int:
     Args:
         token: from `join_token`; one that is forged or older than UNDO_JOIN_DAYS undoes nothing.
     """
-    join = VisitorJoin.objects.filter(key=key).first() if (key := _read(token)) else None
+    join = VisitorJoin.objects.filter(pk=_read(token)).first()
     if join is None or not _lock(join.visitor):
         return 0
     if not VisitorJoin.objects.filter(pk=join.pk).delete()[0]:  # another tab was faster
@@ -84,8 +85,8 @@ def undo_join(token: str) -> int:
 
 
 def join_token(join: VisitorJoin) -> str:
-    """For a link that undoes it."""
-    return signing.dumps(str(join.key), salt=SALT)
+    """For a link that undoes it; it holds no id of anybody."""
+    return signing.dumps(join.pk, salt=SALT)
 
 
 def _carry_over(browser: Visitor, account: Visitor, chosen: Visitor.Consent | None) -> None:
@@ -97,15 +98,16 @@ def _carry_over(browser: Visitor, account: Visitor, chosen: Visitor.Consent | No
     account.save(update_fields=["consent", "forgotten_until"])
 
 
-def _offer_undo(request: HttpRequest, browser: Visitor) -> None:
+def _offer_undo(request: HttpRequest, key: UUID) -> None:
     session = getattr(request, "session", None)
     if session is not None:
-        session[SESSION_KEY] = join_token(VisitorJoin(key=browser.key))
+        session[SESSION_KEY] = join_token(VisitorJoin.objects.get(key=key))
 
 
-def _read(token: str) -> str | None:
+def _read(token: str) -> int | None:
+    """Primary key of the join; None for a token that is forged or too old."""
     try:
-        return str(signing.loads(token, salt=SALT, max_age=conf.UNDO_JOIN_DAYS * SECONDS_PER_DAY))
+        return int(signing.loads(token, salt=SALT, max_age=conf.UNDO_JOIN_DAYS * SECONDS_PER_DAY))
     except signing.BadSignature:
         return None
 
