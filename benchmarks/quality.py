@@ -59,9 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 entries += run(data, how, options)
             except CannotSplit as error:
-                console.print(str(error), markup=False)
+                say(str(error))
     except UnusableFile as error:
-        console.print(str(error), markup=False)
+        say(str(error))
         return 2
     write_reports(entries)
     show(entries)
@@ -87,7 +87,7 @@ def runnable(names: Sequence[str], peers_python: Path | None) -> tuple[str, ...]
     """The models that can run here; says which cannot."""
     apart = [name for name in names if MODELS[name].is_apart]
     if apart and peers_python is None:
-        console.print(f"Skipped, since .venv-peers is missing: {', '.join(apart)}. `make bench-install` makes it.")
+        say(f"Skipped, since .venv-peers is missing: {', '.join(apart)}. `make bench-install` makes it.")
         return tuple(name for name in names if name not in apart)
     return tuple(names)
 
@@ -105,7 +105,7 @@ def data_sets(parsed: argparse.Namespace) -> Iterator[Dataset]:
 
 def run(data: Dataset, how: str, options: Options) -> list[dict[str, Any]]:
     """Run what is not finished; one entry of the report for each question."""
-    console.print(f"Splitting {data.name} ({len(data.log):,} events, {len(data.items):,} items) by {how}", markup=False)
+    say(f"Splitting {data.name} ({len(data.log):,} events, {len(data.items):,} items) by {how}")
     task, is_fit, truth = split(data, how, options.seed)
     mark = fingerprint(task, options.budget)
     places = [Place(data.name, how, name) for name in options.models]
@@ -117,7 +117,7 @@ def run(data: Dataset, how: str, options: Options) -> list[dict[str, Any]]:
         for place in waiting:
             error = run_apart(place, Path(folder), options, bar, row)
             if error:
-                console.print(f"{place.model} failed: {error}", markup=False)
+                say(f"{place.model} failed: {error}")
                 write_failure(place, mark, error)
             else:
                 write_result(place, mark)
@@ -151,6 +151,11 @@ def run_apart(place: Place, folder: Path, options: Options, bar: Progress, row: 
     if late:
         return f"not done after {LONGEST_BUDGETS} budgets and 600 s; raise --budget"
     return "" if status == 0 else (_last_line(log, 300) or f"ended with status {status}")
+
+
+def say(text: str) -> None:
+    """One line beside the bars, as it is."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _last_line(log: Path, width: int) -> str:

@@ -84,6 +84,7 @@ def _ratios(task: Task, truth: Truth, answers: Mapping[str, Answer]) -> dict[str
 
 def write_reports(entries: Sequence[Entry]) -> None:
     """quality.json and quality.md: these entries, and the earlier ones of other data sets and splits."""
+    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "quality.json"
     earlier = json.loads(path.read_text()) if path.is_file() else []
     fresh = {(entry["data"], entry["split"]) for entry in entries}
@@ -151,7 +152,9 @@ def ratio_lines(entry: Entry) -> list[str]:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4f}" if abs(value) < 1 else f"{value:,.1f}"
+    if abs(value) < 1:
+        return f"{value:.4f}"
+    return f"{value:,.1f}" if abs(value) < 1_000 else f"{value:,.0f}"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -87,6 +87,7 @@ def split(data: Dataset, how: str, seed: int = 0) -> tuple[Task, Mask, Truth]:
         validation={q.name: _of(inner.right[q.name], MAX_VALIDATION, rng) for q in questions},
         asked=asked,
         title=list(data.items.title),
+        text=list(data.items.text),
         attributes=data.values,
     )
     truth = Truth({q.name: _among(right[q.name], asked) for q in questions}, tied)
@@ -167,7 +168,7 @@ def _questions(train: Log, right: Mapping[str, Pairs]) -> tuple[Question, ...]:
     next_pairs = right["next"].visitor * train.items + right["next"].item
     repeats = np.isin(next_pairs, train.visitor * train.items + train.item)
     rebuys = len(repeats) and repeats.mean() >= REBUY_SHARE
-    return (NEXT, NEW) if rebuys else (NEW,)
+    return tuple(question for question in (NEXT, NEW) if len(right[question.name]) and (rebuys or question is NEW))
 
 
 def _pairs(log: Log, events: Any) -> Pairs:

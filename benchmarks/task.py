@@ -10,7 +10,7 @@ is held out is not in the folder.
     validation.npz  for each question visitor_<name>, item_<name> [pairs] int64: what the events that are not `is_fit`
                     hold as answers; visitors ascending
     asked.npy       [asked] int64 visitors to rank for, ascending
-    items.json      title [items] str; attributes: name → [items] lists of str
+    items.json      title, text (all text, the title too) [items] str; attributes: name → [items] lists of str
 """
 
 import json
@@ -81,7 +81,7 @@ class Task:
     Attributes:
         fit: the part of train before the validation answers. validation: question name → answers.
         asked: [asked] int64 visitors to rank for. n: length of a list.
-        title: [items]. attributes: name → [items] lists of values.
+        title, text: [items]; text holds the title too. attributes: name → [items] lists of values.
     """
 
     name: str
@@ -95,6 +95,7 @@ class Task:
     validation: dict[str, Pairs]
     asked: Ints
     title: list[str]
+    text: list[str]
     attributes: dict[str, list[list[str]]]
 
     @property
@@ -150,6 +151,7 @@ def read_task(folder: Path) -> Task:
         validation=validation,
         asked=np.load(folder / "asked.npy"),
         title=content["title"],
+        text=content["text"],
         attributes=content["attributes"],
     )
 
@@ -177,4 +179,6 @@ def write_task(task: Task, is_fit: NDArray[np.bool_], folder: Path) -> None:
         pairs |= {f"visitor_{name}": right.visitor, f"item_{name}": right.item}
     np.savez(folder / "validation.npz", **pairs)
     np.save(folder / "asked.npy", task.asked)
-    (folder / "items.json").write_text(json.dumps({"title": task.title, "attributes": task.attributes}))
+    (folder / "items.json").write_text(
+        json.dumps({"title": task.title, "text": task.text, "attributes": task.attributes})
+    )

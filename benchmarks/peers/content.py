@@ -14,7 +14,7 @@ WORD: Final = r"\S+"  # `item_texts` has split them already
 
 
 class ContentKnn(CountingModel):
-    """TF-IDF cosine of title and attributes to the last events, decayed."""
+    """TF-IDF cosine of text and attributes to the last events, decayed."""
 
     name = "content-knn"
     slow = {"words": (1, 2)}
@@ -36,10 +36,10 @@ class ContentKnn(CountingModel):
 
 
 def item_texts(task: Task) -> list[str]:
-    """[items] the words of the title, and one word for each attribute value."""
+    """[items] the words of the text, and one word for each attribute value."""
     texts = []
-    for row, title in enumerate(task.title):
-        words = ["".join(letter if letter.isalnum() else " " for letter in title.lower())]
+    for row, text in enumerate(task.text):
+        words = ["".join(letter if letter.isalnum() else " " for letter in text.lower())]
         for name, cells in task.attributes.items():
             words += [f"{name}={value.replace(' ', '_').lower()}" for value in cells[row]]
         texts.append(" ".join(words).strip())

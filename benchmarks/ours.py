@@ -1,0 +1,77 @@
+"""The plugin's own pipeline as a model: fused vectors, the candidates of a request, the ranker's order."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.peers.histories import DAY, taken
+from benchmarks.task import Ints, Log, Task
+from recommender.capture.tables import EventLog, ItemTable
+from recommender.dataset.split import Holdout
+from recommender.encoders.progress import Progress
+from recommender.encoders.stack import StackSettings, train_stack
+from recommender.evaluation.metrics import top
+from recommender.pipeline import PipelineSettings, Stages, learn_ranker, moment, served_lists, weigh
+
+CHUNK: Final = 128  # visitors ranked at once
+
+
+class Ours:
+    """Encoders and ranker as a training makes them: from `fit` and the validation answers, asked with all of train."""
+
+    name = "ours"
+
+    def fit(self, task: Task, budget_seconds: float) -> None:
+        """Train; the number of epochs follows from the amount of data, so the budget changes nothing."""
+        settings = PipelineSettings(stack=StackSettings(seed=task.seed))
+        stage = Stages(_report)
+        fit, items = event_log(task.fit, task.has_time), item_table(task)
+        right = task.validation[task.questions[0].name]
+        validation = Holdout(right.visitor, right.item, _seconds(task.fit.now, task.has_time))
+        stack = train_stack(fit, items, settings.stack, stage)
+        parts = weigh(stack, fit, validation)
+        ranker = learn_ranker(stack, parts, fit, validation, settings)
+        seen = moment(stack, parts, event_log(task.train, task.has_time), _seconds(task.train.now, task.has_time))
+        self._score = served_lists(seen, settings).scorer(ranker)
+        self._taken = taken(task.train)
+        self.settings: dict[str, Any] = {"weights": {part.name: round(part.weight, 4) for part in parts}}
+
+    def top(self, visitors: Ints, k: int, exclude_taken: bool) -> NDArray[np.int32]:
+        """[n, k] items in the ranker's order; -1 behind the candidates of a request."""
+        lists = np.full((len(visitors), k), -1, dtype=np.int32)
+        for start in range(0, len(visitors), CHUNK):
+            numbers = visitors[start : start + CHUNK]
+            scores = self._score(numbers)[:, 1:]  # without padding, a column is an item
+            if exclude_taken:
+                scores[self._taken[numbers].nonzero()] = -np.inf
+            best = top(scores, k)
+            is_candidate = np.isfinite(np.take_along_axis(scores, best, axis=1))
+            lists[start : start + CHUNK, : best.shape[1]] = np.where(is_candidate, best, -1)
+        return lists
+
+
+def event_log(log: Log, has_time: bool) -> EventLog:
+    """The plugin's columns, in time order; where the source knows only positions, a step is a day."""
+    order = np.argsort(log.at, kind="stable")
+    pieces = np.ones(len(log), dtype=np.float32)
+    at = _seconds(log.at[order], has_time)
+    return EventLog(log.visitor[order], log.item[order], log.kind[order], at, pieces)
+
+
+def item_table(task: Task) -> ItemTable:
+    """The catalogue; an item's key is its number."""
+    attributes: dict[str, Sequence[str]] = {
+        name: [", ".join(values) for values in cells] for name, cells in task.attributes.items()
+    }
+    return ItemTable(np.arange(task.items), task.title, task.text, attributes)
+
+
+def _seconds(at: Any, has_time: bool) -> Any:
+    return at if has_time else at * DAY
+
+
+def _report(progress: Progress) -> None:
+    print(f"{progress.stage} {progress.epoch}/{progress.epochs}", file=sys.stderr)

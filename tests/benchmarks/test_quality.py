@@ -1,0 +1,51 @@
+"""The command on a shop that it has never seen."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.quality import main
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Arguments that name a small shop; everything is written to tmp_path."""
+    for name in ("benchmarks.results_store.RESULTS", "benchmarks.report.RESULTS"):
+        monkeypatch.setattr(name, tmp_path / "results")
+    monkeypatch.setattr("benchmarks.results_store.LISTS", tmp_path / "lists")
+    rows = [f"u{visitor},i{(visitor + step) % 40},{step * 86_400}" for visitor in range(25) for step in range(10)]
+    (tmp_path / "shop.csv").write_text("\n".join(["user,item,timestamp", *rows]))
+    return ["--interactions", str(tmp_path / "shop.csv"), "--budget", "5"]
+
+
+def test_a_run_is_kept_and_goes_on_where_it_stopped(shop: list[str], tmp_path: Path) -> None:
+    assert main([*shop, "--models", "popularity"]) == 0
+    result = tmp_path / "results" / "quality" / "shop" / "time" / "popularity.json"
+    written = result.stat().st_mtime_ns
+
+    assert main([*shop, "--models", "popularity", "transitions"]) == 0
+
+    assert result.stat().st_mtime_ns == written
+    (entry, *_) = json.loads((tmp_path / "results" / "quality.json").read_text())
+    assert set(entry["models"]) == {"popularity", "transitions"}
+    assert entry["models"]["transitions"]["ndcg@10"] > entry["models"]["popularity"]["ndcg@10"]
+    assert "| transitions |" in (tmp_path / "results" / "quality.md").read_text()
+
+
+def test_a_model_that_fails_is_reported_with_its_error(shop: list[str], tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("benchmarks.quality.PEERS_PYTHON", tmp_path / "missing")
+    environment_without_numpy = tmp_path / "python"
+    environment_without_numpy.write_text("#!/bin/sh\necho 'ModuleNotFoundError: numpy' >&2\nexit 1\n")
+    environment_without_numpy.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(environment_without_numpy))
+
+    assert main([*shop, "--models", "popularity"]) == 1
+
+    report = (tmp_path / "results" / "quality.md").read_text()
+    assert "failed: ModuleNotFoundError: numpy" in report
+
+
+def test_an_unusable_file_ends_with_what_to_change(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--interactions", str(tmp_path / "nowhere.csv")]) == 2
+    assert "does not exist" in capsys.readouterr().err

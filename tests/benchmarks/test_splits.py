@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from benchmarks.splits import CannotSplit, by_time, leave_one_out, split, write
+from benchmarks.task import Pairs, read_task
+from tests.benchmarks.worlds import dataset, log
+
+
+def pairs(found: Pairs) -> list[tuple[int, int]]:
+    return list(zip(found.visitor.tolist(), found.item.tolist(), strict=True))
+
+
+def test_time_split_asks_for_the_first_basket_and_for_all_new_items() -> None:
+    events = log([(0, 1, 10), (0, 1, 50), (0, 2, 50), (0, 3, 60), (1, 4, 20), (2, 5, 70)], 3, 6, 0)
+
+    found = by_time(events, 40)
+
+    assert found.kept.tolist() == [True, False, False, False, True, False]
+    assert pairs(found.right["next"]) == [(0, 1), (0, 2)]
+    assert pairs(found.right["new"]) == [(0, 2), (0, 3)]  # visitor 2 has no history, item 1 was taken before
+
+
+def test_time_split_without_a_cut_holds_out_the_last_tenth() -> None:
+    events = log([(0, number, number) for number in range(20)], 1, 20, 0)
+
+    assert by_time(events, None).kept.sum() == 18
+
+
+def test_leave_one_out_holds_out_the_last_item_that_is_new_and_what_follows_it() -> None:
+    events = log([(0, 1, 1), (0, 2, 2), (0, 3, 3), (0, 1, 4), (1, 5, 1), (2, 5, 1), (2, 6, 1)], 3, 7, 0)
+
+    found = leave_one_out(events)
+
+    assert pairs(found.right["last"]) == [(0, 3), (2, 6)]
+    assert found.kept.tolist() == [True, True, False, False, True, True, False]
+    assert found.tied is not None
+    assert found.tied.tolist() == [2]
+
+
+def test_what_is_held_out_is_nowhere_in_the_task(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    events = [(int(rng.integers(30)), int(rng.integers(40)), at) for at in range(600)]
+
+    task, truth = write(dataset(events, 40), "time", 0, tmp_path)
+
+    read = read_task(tmp_path / "task")
+    assert len(task.train) == 540
+    assert int(read.train.at.max()) < 540 <= min(at for _, _, at in events[540:])
+    assert int(read.fit.at.max()) < read.fit.now <= int(read.train.at.max())
+    assert {question.name for question in read.questions} == set(truth.right) == {"next", "new"}
+    assert sorted(path.name for path in (tmp_path / "task").iterdir()) == [
+        "asked.npy",
+        "items.json",
+        "meta.json",
+        "train.npz",
+        "validation.npz",
+    ]
+
+
+def test_a_shop_without_rebuying_is_asked_for_new_items_only() -> None:
+    events = [(number % 10, number, number) for number in range(200)]
+
+    task, _, truth = split(dataset(events, 200), "time")
+
+    assert [question.name for question in task.questions] == ["new"]
+    assert np.array_equal(task.asked, np.unique(truth.right["new"].visitor))
+
+
+def test_visitor_numbers_leave_no_gap_for_those_without_history() -> None:
+    events = [(7, number, number) for number in range(18)] + [(3, 18, 18), (7, 19, 19)]
+
+    task, _, truth = split(dataset(events, 20), "time")
+
+    assert task.visitors == 1
+    assert pairs(truth.right["new"]) == [(0, 19)]
+
+
+def test_positions_cannot_be_split_by_time() -> None:
+    with pytest.raises(CannotSplit, match="leave-one-out"):
+        split(dataset([(0, 0, 0), (0, 1, 1)], 2, has_time=False), "time")
+
+
+def test_one_event_a_visitor_leaves_nobody_to_ask() -> None:
+    with pytest.raises(CannotSplit, match="more than one event"):
+        split(dataset([(number, 0, number) for number in range(5)], 1), "leave-one-out")
+
+
+def test_a_question_without_answers_is_not_asked() -> None:
+    events = [(visitor, step % 3, step) for visitor in range(5) for step in range(20)]  # all know all three items
+
+    task, _, _ = split(dataset(events, 3), "time")
+
+    assert [question.name for question in task.questions] == ["next"]
