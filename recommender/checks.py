@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 from recommender.capture.consent import LEVELS
 from recommender.catalog import Catalog, get_catalog, item_model
-from recommender.conf import DEFAULTS, PREFIX
+from recommender.conf import DEFAULTS, FEWEST_BUYERS, PREFIX
 from recommender.exceptions import CatalogNotFound, VectorExtensionMissing
 
 TAG: Final = "recommender"
@@ -166,6 +166,8 @@ def _wrong_value(name: str, value: Any) -> str:
     is_kind = isinstance(value, int | float if is_fraction else int) and not isinstance(value, bool)
     if name.endswith("_SHARE"):
         return "" if is_kind and 0 <= value <= 1 else "a number from 0 to 1"
+    if name == "MIN_BUYERS":
+        return "" if is_kind and value >= FEWEST_BUYERS else f"a whole number of at least {FEWEST_BUYERS}"
     if name in MAY_BE_ZERO:
         return "" if is_kind and 0 <= value < math.inf else f"a {kind} of at least 0"
     return "" if is_kind and 0 < value < math.inf else f"a {kind} above 0"

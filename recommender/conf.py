@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.conf import settings
 
 PREFIX: Final = "RECOMMENDER_"
+FEWEST_BUYERS: Final = 5  # fewer people behind a pair of items could be told apart
 
 DEFAULTS: Final[dict[str, Any]] = {
     # --- the shop
@@ -46,7 +47,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "VALIDATION_DAYS": 14,  # the events before those choose its weights; shortened likewise
     "TEXT_ENCODER": "catalogue",  # fitted on the catalogue itself; else a sentence-transformers or BERT name or path
     "MIN_EVENTS": 50,  # below this a run is refused with NotEnoughData
-    "MIN_BUYERS": 5,  # "bought together" needs so many different visitors
+    "MIN_BUYERS": 5,  # "bought together" needs so many different visitors, FEWEST_BUYERS at least
     "VERSIONS_KEPT": 5,  # older ones lose their vectors
     # --- index
     "HNSW_MIN_ITEMS": 20_000,  # below, exact search: as fast and always right
@@ -73,3 +74,8 @@ class Conf:
 
 
 conf = Conf()
+
+
+def min_buyers() -> int:
+    """MIN_BUYERS, where it is large enough: a smaller one, which `manage.py check` reports, never takes effect."""
+    return max(int(conf.MIN_BUYERS), FEWEST_BUYERS)

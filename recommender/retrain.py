@@ -7,7 +7,7 @@ from django.db import transaction
 
 from recommender.capture.export import export_events, export_items
 from recommender.capture.tables import EventLog, ItemTable
-from recommender.conf import conf
+from recommender.conf import conf, min_buyers
 from recommender.encoders.progress import Progress, Report
 from recommender.encoders.stack import StackSettings
 from recommender.encoders.training import choose_device
@@ -54,7 +54,7 @@ def pipeline_settings(seed: int) -> PipelineSettings:
         ),
         validation_days=conf.VALIDATION_DAYS,
         holdout_days=conf.HOLDOUT_DAYS,
-        min_buyers=conf.MIN_BUYERS,
+        min_buyers=min_buyers(),
         candidates=conf.CANDIDATES,
     )
 

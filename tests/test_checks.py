@@ -121,6 +121,12 @@ class TestSettings:
             ("TRAINING_QUEUE", None),
             ("REPEAT_SHARE", 1.5),
             ("TRAINING_EFFORT", 0),
+            ("MIN_BUYERS", 4),
+            ("CONSENT", "all"),
+            ("CONSENT", None),
+            ("CONSENT_HOOK", "shop.nothing.here"),
+            ("CONSENT_HOOK", ""),
+            ("VIEW_RETENTION_DAYS", -1),
         ],
     )
     def test_a_value_of_the_wrong_kind_is_an_error(self, settings: Any, name: str, value: object) -> None:
@@ -132,6 +138,10 @@ class TestSettings:
         [
             ("TRAINING_INTERVAL_HOURS", None),
             ("TRAINING_INTERVAL_HOURS", 0.5),
+            ("CONSENT", "none"),
+            ("CONSENT_HOOK", None),
+            ("CONSENT_HOOK", "tests.privacy.test_consent.banner"),
+            ("PURCHASE_RETENTION_DAYS", 0),
             ("HNSW_MIN_ITEMS", 0),
             ("VERSIONS_KEPT", 0),
         ],

@@ -73,7 +73,8 @@ def undo_join(token: str) -> int:
     Args:
         token: from `join_token`; one that is forged or older than UNDO_JOIN_DAYS undoes nothing.
     """
-    join = VisitorJoin.objects.filter(pk=_read(token)).first()
+    key = _read(token)
+    join = VisitorJoin.objects.filter(pk=key).first() if key is not None else None
     if join is None or not _lock(join.visitor):
         return 0
     if not VisitorJoin.objects.filter(pk=join.pk).delete()[0]:  # another tab was faster

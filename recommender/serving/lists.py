@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 
 from recommender.capture.tables import CLICK, VIEW
-from recommender.conf import conf
+from recommender.conf import conf, min_buyers
 from recommender.exceptions import NoLiveVersion
 from recommender.index.nearest import similar
 from recommender.index.publish import live_version
@@ -31,15 +31,16 @@ def similar_items(query: Query) -> Answer:
 
 
 def bought_together(query: Query) -> Answer:
-    """What different visitors bought together with the item, most often first.
+    """What at least MIN_BUYERS different visitors bought together with the item, most often first.
 
     Raises:
         NoLiveVersion: the next rung answers.
     """
     version = _live()
     with reading(conf.BUDGET_MS):
-        pairs = ItemPair.objects.filter(version_id=version.pk, item_id=query.item_id).order_by("-score")
-        pairs = pairs.exclude(other_id__in=query.unwanted)
+        # Checked again here: the setting may have grown since the training.
+        pairs = ItemPair.objects.filter(version_id=version.pk, item_id=query.item_id, support__gte=min_buyers())
+        pairs = pairs.order_by("-score").exclude(other_id__in=query.unwanted)
         scored = list(pairs.values_list("other_id", "score")[:PAIRS_READ])
         return Answer(take_available(scored, query.n), version=version)
 

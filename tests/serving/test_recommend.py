@@ -1,6 +1,7 @@
 import hashlib
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -307,6 +308,15 @@ def test_similar_items_are_of_the_same_group() -> None:
     found = recommend(Query("similar_items", None, 4, item_id=products[0].pk))
     assert found.rung == "item"
     assert sorted(numbers(found)) == [2, 4, 6, 8]
+
+
+@pytest.mark.parametrize(("support", "needed", "shown"), [(4, 1, False), (5, 1, True), (5, 6, False), (6, 6, True)])
+def test_a_pair_with_fewer_than_five_buyers_is_never_shown(settings, support: int, needed: int, shown: bool) -> None:
+    settings.RECOMMENDER_MIN_BUYERS = needed
+    products = make_products(8)
+    publish_tiny_version(products, pair_support=np.full(6, support, dtype=np.int32))
+    found = recommend(Query("bought_together", None, 4, item_id=products[0].pk))
+    assert bool(found.entries) is shown
 
 
 def test_bought_together_comes_from_pairs_and_is_available() -> None:
