@@ -30,6 +30,8 @@ from recommender.serving.authentication import VISITOR_PARAMETERS, CallerView
 from recommender.serving.schema import documented
 
 DENIED = OpenApiResponse(OpenApiTypes.OBJECT, description="Not from a page of this shop, or a visitor without a key.")
+BAD_KEY = OpenApiResponse(OpenApiTypes.OBJECT, description="The API key is unknown or was revoked.")
+BAD_LEVEL = OpenApiResponse(OpenApiTypes.OBJECT, description="There is no such level.")
 UNKNOWN = OpenApiResponse(OpenApiTypes.OBJECT, description="There is no such visitor.")
 
 
@@ -50,7 +52,7 @@ class VisitorView(CallerView):
         operation_id="visitor_export",
         summary="Everything that is stored of the caller",
         parameters=VISITOR_PARAMETERS,
-        responses={200: OpenApiTypes.OBJECT, 403: DENIED, 404: UNKNOWN},
+        responses={200: OpenApiTypes.OBJECT, 401: BAD_KEY, 403: DENIED, 404: UNKNOWN},
     )
     def get(self, request: Request) -> HttpResponseBase:
         """As JSON: the account and the browser, or whom an app with a key names; empty where nothing is stored."""
@@ -66,7 +68,7 @@ class VisitorView(CallerView):
         summary="Forget the caller",
         parameters=VISITOR_PARAMETERS,
         request=None,
-        responses={204: None, 403: DENIED, 404: UNKNOWN},
+        responses={204: None, 401: BAD_KEY, 403: DENIED, 404: UNKNOWN},
     )
     def delete(self, request: Request) -> Response:
         """At once, and for good: what was recorded before this moment and comes late is refused."""
@@ -83,7 +85,11 @@ class ConsentView(CallerView):
     parser_classes = (JSONParser, FormParser, MultiPartParser)
     schema = AutoSchema()
 
-    @documented(operation_id="consent", summary="How long the caller may be known", responses={200: ConsentSerializer})
+    @documented(
+        operation_id="consent",
+        summary="How long the caller may be known",
+        responses={200: ConsentSerializer, 401: BAD_KEY},
+    )
     def get(self, request: Request) -> Response:
         """What holds for this browser now, and why."""
         return self._answer(request)
@@ -92,7 +98,7 @@ class ConsentView(CallerView):
         operation_id="consent_choose",
         summary="Choose how long to be known",
         request=ConsentChoice,
-        responses={200: ConsentSerializer, 303: None, 400: OpenApiTypes.OBJECT, 403: DENIED},
+        responses={200: ConsentSerializer, 303: None, 400: BAD_LEVEL, 401: BAD_KEY, 403: DENIED},
     )
     def post(self, request: Request) -> Response | HttpResponseRedirect:
         """Less than before forgets what was known. With `next`, as a form sends it, leads back there."""
@@ -130,5 +136,6 @@ def not_me(request: HttpRequest, token: str) -> HttpResponse:
 
 def see_other(request: HttpRequest, target: str) -> HttpResponseRedirect:
     """303 to a page of this shop, or to its root."""
-    is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure())
+    is_text = "\0" not in target and not any("\ud800" <= letter <= "\udfff" for letter in target)
+    is_ours = is_text and url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure())
     return HttpResponseRedirect(target if is_ours else "/", status=303)

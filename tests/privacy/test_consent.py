@@ -195,6 +195,22 @@ def test_the_form_leads_to_no_other_site(browser: Client, db: None, target: str)
     assert browser.post("/recommender/consent/", {"level": "none", "next": target})["Location"] == "/"
 
 
+@pytest.mark.parametrize(
+    "body",
+    ["null", "[]", "1", '"full"', "{", "{}", '{"level": null}', '{"level": ["full"]}', '{"level": "\\ud800"}'],
+)
+def test_a_hostile_choice_is_refused(browser: Client, db: None, body: str) -> None:
+    assert browser.post("/recommender/consent/", body, content_type="application/json").status_code == 400
+    assert conf.CONSENT_COOKIE not in browser.cookies
+
+
+@pytest.mark.parametrize("target", ["\\ud800", "/\\ud800", "/\\u0000", "/\\r\\nX: y", "\\u0001javascript:x"])
+def test_a_hostile_way_back_breaks_nothing(browser: Client, db: None, target: str) -> None:
+    body = f'{{"level": "none", "next": "{target}"}}'
+    response = browser.post("/recommender/consent/", body, content_type="application/json")
+    assert response.status_code == 303 and "\n" not in response["Location"]
+
+
 def test_the_endpoint_says_what_holds(browser: Client, db: None) -> None:
     assert browser.get("/recommender/consent/").json() == {"level": "full", "chosen": False, "signal": False}
     answer = browser.post("/recommender/consent/", {"level": "session"}, content_type="application/json")
