@@ -31,7 +31,7 @@ LISTS: Final[tuple[tuple[str, Label], ...]] = (
 @admin.register(Visitor)
 class VisitorAdmin(PrivacyPages):
     detail_template = "admin/recommender/visitor/detail.html"
-    list_display = ("name", "user", "newest_event_at", "created_at")
+    list_display = ("name", "user", "consent", "newest_event_at", "created_at")
     list_select_related = ("user",)
     search_fields = ("key",)  # see get_search_results
     search_help_text = gettext_lazy("The key of a visitor, or the name or e-mail of an account")

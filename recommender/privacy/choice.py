@@ -47,8 +47,10 @@ def forget_what_was_withdrawn(request: HttpRequest) -> None:
 
 
 def _forget_browser(request: HttpRequest, level: Visitor.Consent) -> None:
+    if level is Consent.FULL:
+        return
     key, is_for_session = read_cookie(request)
-    if level is Consent.FULL or (level is Consent.SESSION and is_for_session):
+    if level is Consent.SESSION and is_for_session:
         return
     if key is not None:
         visitor = browser_visitor(request)

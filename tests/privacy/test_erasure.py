@@ -197,7 +197,7 @@ def test_another_site_cannot_erase(browser: Client, product: Product, post_view:
 def test_the_command_erases_and_says_how_much(user: User, product: Product, capsys: Any) -> None:
     make_event(account_visitor(user.pk), product)
     call_command("recommender_erase", "--user", str(user.pk))
-    assert "1 events" in capsys.readouterr().out
+    assert "events: 1" in capsys.readouterr().out
     assert not Event.objects.exists()
     with pytest.raises(CommandError, match="no visitor"):
         call_command("recommender_erase", "--visitor", "6f9619ff-8b86-4011-b42d-00cf4fc964ff")

@@ -14,4 +14,4 @@ class Command(VisitorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         events = erase(self.visitor(options))
-        self.stdout.write(self.style.SUCCESS(f"Erased, with {events} events."))
+        self.stdout.write(self.style.SUCCESS(f"Erased; events: {events}."))
