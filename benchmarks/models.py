@@ -18,17 +18,22 @@ class Entry:
 
 
 OURS: Final = "ours"
-_COUNTING: Final = "benchmarks.peers"
+_PEERS: Final = "benchmarks.peers"
 MODELS: Final[dict[str, Entry]] = {
-    "popularity": Entry(f"{_COUNTING}.popularity:Popularity"),
-    "popularity-month": Entry(f"{_COUNTING}.popularity:PopularityOfTheMonth"),
-    "own-history": Entry(f"{_COUNTING}.baskets:OwnHistory"),
-    "tifu-knn": Entry(f"{_COUNTING}.baskets:TifuKnn"),
-    "item-knn": Entry(f"{_COUNTING}.item_knn:ItemKnn"),
-    "item-knn-last-5": Entry(f"{_COUNTING}.item_knn:RecentItemKnn"),
-    "transitions": Entry(f"{_COUNTING}.transitions:DirectedTransitions"),
-    "ease": Entry(f"{_COUNTING}.ease:Ease"),
-    "ease-recency": Entry(f"{_COUNTING}.ease:RecentEase"),
-    "content-knn": Entry(f"{_COUNTING}.content:ContentKnn"),
+    "popularity": Entry(f"{_PEERS}.popularity:Popularity"),
+    "popularity-month": Entry(f"{_PEERS}.popularity:PopularityOfTheMonth"),
+    "own-history": Entry(f"{_PEERS}.baskets:OwnHistory"),
+    "tifu-knn": Entry(f"{_PEERS}.baskets:TifuKnn"),
+    "item-knn": Entry(f"{_PEERS}.item_knn:ItemKnn"),
+    "item-knn-last-5": Entry(f"{_PEERS}.item_knn:RecentItemKnn"),
+    "transitions": Entry(f"{_PEERS}.transitions:DirectedTransitions"),
+    "ease": Entry(f"{_PEERS}.ease:Ease"),
+    "ease-recency": Entry(f"{_PEERS}.ease:RecentEase"),
+    "content-knn": Entry(f"{_PEERS}.content:ContentKnn"),
+    "als": Entry(f"{_PEERS}.als:ALS", is_apart=True),
+    "lightgcn": Entry(f"{_PEERS}.lightgcn:LightGCN", is_apart=True),
+    "mult-vae": Entry(f"{_PEERS}.mult_vae:MultVAE", is_apart=True),
+    "bert4rec": Entry(f"{_PEERS}.transformers:BERT4Rec", is_apart=True),
+    "sasrec": Entry(f"{_PEERS}.transformers:SASRec", is_apart=True),
     OURS: Entry("benchmarks.ours:Ours"),
 }
