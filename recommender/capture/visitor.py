@@ -32,6 +32,7 @@ SECONDS_PER_DAY: Final = 86_400
 FOR_SESSION: Final = "~session"  # after the key: the cookie of somebody who is known for this visit only
 ACCOUNT: Final = "_recommender_account"  # on the request: (account's key, its visitor or None)
 CACHE: Final = "_recommender_visitor"  # on the request: (account's key or None, visitor or None); None: look again
+ASKED: Final = "_recommender_asked"  # on the request: its response depends on the consent
 COOKIE: Final = "_recommender_cookie"  # on the request: the visitor to set it for, or REMOVE
 REMOVE: Final = ""
 
@@ -59,6 +60,7 @@ def visitor_of(request: HttpRequest, create: bool = False) -> Visitor | None:
 def consent_of(request: HttpRequest) -> Visitor.Consent:
     """The strictest of what browser and account say; RECOMMENDER_CONSENT where neither was asked yet."""
     request = getattr(request, "_request", request)
+    setattr(request, ASKED, True)
     browser = browser_consent(request)
     if browser is Consent.NONE:
         return browser
@@ -123,7 +125,7 @@ def hold_visitor(visitor: Visitor) -> datetime | None:
 
 def write_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
     """What this request found out about its visitor, written into the response's cookies."""
-    if hasattr(request, CACHE):
+    if hasattr(request, ASKED) or hasattr(request, CACHE):
         patch_vary_headers(response, ["Cookie", *SIGNALS])
     write_consent_cookie(request, response)
     visitor = getattr(request, COOKIE, None)

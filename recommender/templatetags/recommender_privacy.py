@@ -31,13 +31,17 @@ TITLES: Final = (
 @register.inclusion_tag("recommender/consent.html", takes_context=True)
 def recommender_consent(context: Context) -> dict[str, Any]:
     """The choice of how long to be known; the level that holds now is pressed."""
-    request = context["request"]
+    request = context.get("request")
+    if request is None:
+        return {}  # a page without the request's context processor goes on without the control
     return {
         "level": NAMES[consent_or_none(request)],
         "levels": TITLES,
         "next": request.get_full_path(),
         "is_signalled": is_signalled(request),
         "heading_id": f"recommender-{token_hex(4)}",
+        # Only somebody who is logged in needs the token; for others it would set a cookie.
+        "is_logged_in": getattr(getattr(request, "user", None), "is_authenticated", False),
         "csrf_token": context.get("csrf_token"),
     }
 
@@ -45,7 +49,7 @@ def recommender_consent(context: Context) -> dict[str, Any]:
 @register.simple_tag(takes_context=True)
 def recommender_not_me(context: Context, text: str | None = None) -> SafeString:
     """A link to undo what the login took over; nothing where it took nothing over. Asks no database."""
-    session = getattr(context["request"], "session", None)
+    session = getattr(context.get("request"), "session", None)
     token = session.get(SESSION_KEY) if session is not None else None
     if not token:
         return SafeString("")

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.cache import cache
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+from django.template import Context, RequestContext, Template
 from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
 
@@ -16,6 +18,7 @@ from recommender.capture.rows import check_rows
 from recommender.capture.visitor import consent_of, visitor_of
 from recommender.conf import conf
 from recommender.exceptions import NoConsent
+from recommender.middleware import VisitorMiddleware
 from recommender.models import Event, Visitor
 from recommender.privacy.choice import set_consent
 from recommender.privacy.retention import end_sessions
@@ -181,6 +184,24 @@ def test_what_happened_before_the_withdrawal_is_refused_when_it_comes_late(user:
     late, new = ({"item": product.pk, "kind": "view", "at": at.isoformat()} for at in (before, timezone.now()))
     drafts = check_rows([late, new]).drafts
     assert store_events(Visitor.objects.get(user=user), drafts, source=Event.Source.BEACON) == 1
+
+
+def test_the_control_sets_no_cookie_and_is_not_for_others(db: None) -> None:
+    """At "none" a page with the control sets no cookie at all, not even that of the CSRF check."""
+    request = request_of(recommender_consent="none")
+
+    def page(request: HttpRequest) -> HttpResponse:
+        template = Template("{% load recommender_privacy %}{% recommender_consent %}{% recommender_not_me %}")
+        return HttpResponse(template.render(RequestContext(request)))
+
+    response = CsrfViewMiddleware(VisitorMiddleware(page))(request)
+    assert 'value="none" aria-pressed="true"' in response.content.decode()
+    assert not response.cookies and "Cookie" in response["Vary"]
+
+
+def test_a_page_without_its_request_goes_on_without_the_control() -> None:
+    template = Template("{% load recommender_privacy %}[{% recommender_consent %}{% recommender_not_me %}]")
+    assert template.render(Context()).replace("\n", "") == "[]"
 
 
 def test_another_site_cannot_choose(browser: Client) -> None:

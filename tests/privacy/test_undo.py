@@ -155,3 +155,31 @@ def test_two_logins_at_once_give_the_history_to_one_account(products: list[Produ
         assert list(tabs.map(tab, users)) == [302, 302]
     assert Event.objects.filter(visitor__user__in=users).count() == 1
     assert VisitorJoin.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_event_of_other_tabs_is_lost_while_one_logs_in(
+    user: User, products: list[Product], post_view: PostView
+) -> None:
+    """Three tabs go on sending while a fourth logs in, in the middle of it."""
+    first = Client(headers={"user-agent": "Mozilla/5.0"})
+    post_view(first, products[0])
+    cookies = {name: morsel.value for name, morsel in first.cookies.items()}
+    start = Barrier(4)
+
+    def tab(number: int) -> int:
+        own = Client(headers={"user-agent": "Mozilla/5.0"})
+        own.cookies.load(cookies)
+        try:
+            start.wait()
+            if number == 3:
+                log_in(own, user)
+                return 0
+            return sum(post_view(own, product).json()["stored"] for product in products)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as tabs:
+        assert list(tabs.map(tab, range(4))) == [8, 8, 8, 0]
+    assert Event.objects.count() == 1 + 3 * 8
+    assert Event.objects.filter(visitor__user=user).exists()
