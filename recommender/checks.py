@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final
 
 from celery import current_app
@@ -22,7 +23,7 @@ TAG: Final = "recommender"
 MIDDLEWARE: Final = "recommender.middleware.VisitorMiddleware"
 OLDEST_PGVECTOR: Final = (0, 8, 4)  # older ones have known corruption and overflow bugs in HNSW
 NO_SCHEDULE: Final = "TRAINING_INTERVAL_HOURS"  # may be None, as well as 0
-MAY_BE_NONE: Final = frozenset({NO_SCHEDULE, "CONSENT_HOOK"})
+MAY_BE_NONE: Final = frozenset({NO_SCHEDULE, "CONSENT_HOOK", "SPILL_FOLDER"})
 MAY_BE_ZERO: Final = frozenset(
     {NO_SCHEDULE, "HNSW_MIN_ITEMS", "VERSIONS_KEPT", "MAX_CLOCK_SKEW_SECONDS", "POPULAR_CACHE_SECONDS", "PROXIES"}
     | {f"{kind}_RETENTION_DAYS" for kind in ("VIEW", "CLICK", "CART", "PURCHASE")}
@@ -159,6 +160,8 @@ def _wrong_value(name: str, value: Any) -> str:
         return "" if value in LEVELS else f"one of {', '.join(LEVELS)}"
     if name == "CONSENT_HOOK":
         return "" if _is_function(value) else 'the dotted path of a function, such as "shop.banner.consent"'
+    if name == "SPILL_FOLDER":
+        return "" if isinstance(value, str | Path) and str(value) else "the path of a folder"
     if isinstance(DEFAULTS[name], str):
         return "" if isinstance(value, str) and value else "a text"
     is_fraction = name.endswith(FRACTIONS)

@@ -32,6 +32,10 @@ DEFAULTS: Final[dict[str, Any]] = {
     "MAX_POST_BYTES": 262_144,
     "MAX_EVENT_AGE_DAYS": 30,  # older events are refused at the endpoint; the bulk path takes any age
     "MAX_CLOCK_SKEW_SECONDS": 300,  # how far in the future a browser's clock may be
+    "CAPTURE_BUDGET_MS": 500,  # a database that takes longer counts as away: events go to disk, pages go on
+    "SPILL_FOLDER": None,  # a folder of this machine that survives a restart; None: 503 while the database is away
+    "QUARANTINE_DAYS": 30,  # rejected rows are kept so long
+    "QUARANTINE_ROWS": 100_000,  # and no more of them than these, the newest
     "VISITOR_EVENTS_PER_MINUTE": 600,  # more are answered by 429, over half of it at once counts as no person
     "ADDRESS_EVENTS_PER_MINUTE": 6_000,  # of all visitors behind one public address
     "PROXIES": 0,  # how many of your own stand in front and write X-Forwarded-For

@@ -58,6 +58,10 @@ class EventRefused(RecommenderError):
         self.reason = reason
 
 
+class NotKept(RecommenderError):
+    """Neither the database nor RECOMMENDER_SPILL_FOLDER takes events: look at both; the sender comes again later."""
+
+
 class NoConsent(RecommenderError):
     """This visitor has not agreed to be remembered: send no events, or ask again with `set_consent`."""
 

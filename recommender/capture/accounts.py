@@ -71,3 +71,9 @@ def _of_account(user: str) -> Visitor:
     if account is None:
         raise VisitorNotFound(_("There is no user with this primary key."))
     return account_visitor(account.pk)
+
+
+def new_visitor(key: UUID) -> None:
+    """The visitor of a key that we made ourselves, unless it was erased."""
+    if not erased_at(key_name(key)):
+        Visitor.objects.get_or_create(key=key)

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from recommender.conf import conf
-from recommender.models import RateBucket, Visitor
+from recommender.models import RateBucket
 
 DEPTH_SECONDS: Final = 60.0
 INHUMAN_SECONDS: Final = DEPTH_SECONDS / 2
@@ -55,8 +55,8 @@ class Allowance:
     is_inhuman: bool = False
 
 
-def spend(request: HttpRequest, visitor: Visitor | None, events: int) -> Allowance:
-    """Charge events to the visitor (None: nobody yet) and to the address, in one statement."""
+def spend(request: HttpRequest, visitor: UUID | None, events: int) -> Allowance:
+    """Charge events to the visitor with this key (None: nobody yet) and to the address, in one statement."""
     per_minute = _limits(request, visitor)
     if not per_minute:
         return Allowance(0)
@@ -98,7 +98,7 @@ def address_of(request: HttpRequest) -> str:
     return str(address)
 
 
-def _limits(request: HttpRequest, visitor: Visitor | None) -> dict[UUID, int]:
+def _limits(request: HttpRequest, visitor: UUID | None) -> dict[UUID, int]:
     """Bucket → events per minute."""
     limits: dict[UUID, int] = {}
     if visitor is not None:
@@ -108,8 +108,8 @@ def _limits(request: HttpRequest, visitor: Visitor | None) -> dict[UUID, int]:
     return limits
 
 
-def _visitor_key(visitor: Visitor) -> UUID:
-    return _key(f"visitor {visitor.pk}")
+def _visitor_key(visitor: UUID) -> UUID:
+    return _key(f"visitor {visitor}")
 
 
 def _key(who: str) -> UUID:

@@ -2,21 +2,24 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from datetime import datetime
 from functools import wraps
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out
-from django.db import transaction
+from django.db import connection, transaction
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
-from recommender.capture.bots import crawlers, doubt_about
+from recommender.capture.bots import doubt_about
 from recommender.capture.joins import log_in, log_out
-from recommender.capture.record import item_of, record_event, record_events
-from recommender.capture.visitor import forget_visitor, visitor_of
+from recommender.capture.record import item_of, record_events
+from recommender.capture.store import Outcome
+from recommender.capture.tables import KINDS
+from recommender.capture.visitor import forget_visitor
 from recommender.models import Event
 from recommender.signals import item_added, item_viewed, order_placed
 
@@ -29,7 +32,7 @@ def shielded(handle: Callable[..., None]) -> Callable[..., None]:
     @wraps(handle)
     def receive(sender: object, request: HttpRequest | None = None, **named: Any) -> None:
         try:
-            with transaction.atomic():
+            with transaction.atomic() if connection.in_atomic_block else nullcontext():
                 handle(request, **named)
         except Exception:
             # Anything may be wrong with what a shop sends; a lost event is better than a lost order.
@@ -45,15 +48,13 @@ def shielded(handle: Callable[..., None]) -> Callable[..., None]:
 def record_view(request: HttpRequest, *, item: Any, **named: Any) -> None:
     if request.method == "HEAD":
         return
-    doubt = doubt_about(request)
-    by = crawlers() if doubt == Event.Doubt.CRAWLER and visitor_of(request) is None else request
-    record_event(by, item, Event.Kind.VIEW, doubt=doubt)
+    _record(request, item, Event.Kind.VIEW)
 
 
 @receiver(item_added, dispatch_uid="recommender.item_added")
 @shielded
 def record_cart(request: HttpRequest, *, item: Any, quantity: int = 1, **named: Any) -> None:
-    record_event(request, item, Event.Kind.CART, quantity=quantity, doubt=doubt_about(request))
+    _record(request, item, Event.Kind.CART, quantity=quantity)
 
 
 @receiver(order_placed, dispatch_uid="recommender.order_placed")
@@ -79,9 +80,7 @@ def record_order(
         for item, (quantity, value_cents) in _by_item(lines).items()
     ]
     result = record_events(request, rows, source=Event.Source.SHOP)
-    for refusal in result.refused:
-        line = rows[refusal.index]
-        logger.error("Order %s, item %s is not recorded: %s", order_id, line["item"], refusal.reason)
+    _log_rejected(result, f"Order {order_id}", rows)
 
 
 @receiver(user_logged_in, dispatch_uid="recommender.user_logged_in")
@@ -96,6 +95,18 @@ def merge_history(request: HttpRequest | None, *, user: Any, **named: Any) -> No
 def start_anew(request: HttpRequest | None, **named: Any) -> None:
     if request is not None:
         log_out(request)
+
+
+def _record(request: HttpRequest, item: Any, kind: Event.Kind, quantity: int = 1) -> None:
+    row = {"item": item_of(item), "kind": KINDS[kind], "quantity": quantity}
+    result = record_events(request, [row], source=Event.Source.SHOP, doubt=doubt_about(request))
+    _log_rejected(result, KINDS[kind], [row])
+
+
+def _log_rejected(result: Outcome, what: str, rows: list[dict[str, Any]]) -> None:
+    for rejected in [*result.quarantined, *result.refused]:
+        item = rows[rejected.index]["item"]
+        logger.error("%s, item %s was not recorded, see the quarantine: %s", what, item, rejected.reason)
 
 
 def order_event_id(order_id: object, item: object, at: datetime | None) -> UUID:

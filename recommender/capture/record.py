@@ -4,37 +4,23 @@ A view is counted once: by the shop's `item_viewed` signal, or, on pages that a 
 element marked `data-recommender-view`; never by both. Clicks come from the beacon, carts and purchases from the shop.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Model
 from django.http import HttpRequest
 
-from recommender.capture.impressions import shown
-from recommender.capture.rows import KIND_CODES, Draft, Refusal, check_rows
+from recommender.capture.keep import AWAY, database_is_away, in_time, keep
+from recommender.capture.rows import KIND_CODES, CheckedRows, check_rows
+from recommender.capture.sender import sender_of, sender_without_database
+from recommender.capture.store import NOBODY, Batch, Outcome, Sender
 from recommender.capture.tables import KINDS, ItemId
-from recommender.capture.visitor import hold_visitor, visitor_of
-from recommender.catalog import key_field
-from recommender.exceptions import EventRefused
+from recommender.capture.visitor import forget_visitor
+from recommender.exceptions import EventRefused, VisitorNotFound
 from recommender.models import Event, Visitor
-
-
-@dataclass(frozen=True, slots=True)
-class RecordResult:
-    """received = stored + duplicates + refused, always."""
-
-    stored: int
-    duplicates: int
-    refused: list[Refusal]
-
-    @property
-    def received(self) -> int:
-        return self.stored + self.duplicates + len(self.refused)
 
 
 def record_event(
@@ -61,14 +47,15 @@ def record_event(
         False where an event with this id is stored already, and for a request without consent.
     Raises:
         NoConsent: this visitor's account has chosen not to be remembered.
+        NotKept: neither the database nor the disk takes it.
         EventRefused: the event cannot be: an unknown item, a time in the future, no pieces.
     """
     row = {"id": id, "item": item_of(item), "kind": KINDS.get(kind, kind) if isinstance(kind, int) else kind}
     row |= {"quantity": quantity, "value_cents": value_cents, "at": at, "token": token}
-    result = record_events(by, [row], source=Event.Source.SHOP, doubt=doubt)
+    result = record_events(by, [row], source=Event.Source.SHOP, doubt=doubt, keeps=False)
     for refusal in result.refused:
         raise EventRefused(refusal.code, refusal.reason)
-    return result.stored == 1
+    return result.stored + result.spilled == 1
 
 
 def record_events(
@@ -78,68 +65,71 @@ def record_events(
     source: int,
     kinds: Collection[str] = KIND_CODES,
     doubt: int = Event.Doubt.NONE,
-) -> RecordResult:
-    """Check every row by itself and store the valid ones; a request gets its visitor only when there are any."""
-    checked = check_rows(rows, kinds=kinds)
-    if not checked.drafts:
-        return RecordResult(0, 0, checked.refused)
-    visitor = by if isinstance(by, Visitor) else visitor_of(by, create=True)
-    if visitor is None:  # has not agreed to be remembered: nothing was received
-        return RecordResult(0, 0, [])
-    stored = store_events(visitor, checked.drafts, source=source, doubt=doubt)
-    return RecordResult(stored, len(checked.drafts) - stored, checked.refused)
+    keeps: bool = True,
+) -> Outcome:
+    """Check every row by itself and store the valid ones; a request gets its visitor only when there are any.
 
-
-@transaction.atomic
-def store_events(visitor: Visitor, drafts: Sequence[Draft], *, source: int, doubt: int = Event.Doubt.NONE) -> int:
-    """Store drafts whose id is new, in one statement; how many they were.
-
-    Raises:
-        VisitorNotFound: the visitor was joined to an account or erased in the meantime; nothing was stored.
-        NoConsent: the account that it belongs to has chosen not to be remembered.
+    Args:
+        keeps: rows that are rejected go to quarantine.
     """
-    forgotten_until = hold_visitor(visitor)
-    # Sorted by id: two batches that insert the same ids in different orders would dead-lock.
-    rows = [
-        _row(visitor, draft, source, doubt)
-        for draft in sorted(drafts, key=lambda draft: draft.id)
-        if forgotten_until is None or draft.at > forgotten_until
-    ]
-    if not rows:
-        return 0
-    with connection.cursor() as cursor:
-        cursor.execute(_insert(), [visitor.pk, source, *(list(column) for column in zip(*rows, strict=True))])
-        stored: int = cursor.rowcount
-    return stored
+    return deliver(by, check_rows(rows, kinds=kinds), source=source, doubt=doubt, keeps=keeps)
+
+
+def deliver(
+    by: Visitor | HttpRequest, checked: CheckedRows, *, source: int, doubt: int, keeps: bool = True, seen: Any = ()
+) -> Outcome:
+    """Find the sender of checked rows and keep them; without consent nothing was received.
+
+    Args:
+        seen: rows of seen slots, which are kept with the events while the database is away.
+    Raises:
+        VisitorNotFound, NoConsent: the visitor that was given is gone, or its account wants no memory.
+        NotKept: neither the database nor the disk takes them.
+    """
+
+    def send(trusts_cookie: bool = True) -> Outcome:
+        sender = _sender(by, doubt, trusts_cookie) if checked.drafts or seen else NOBODY
+        if sender is None:
+            return Outcome(0)
+        batch = Batch(
+            sender,
+            int(source),
+            len(checked.drafts) + len(checked.rejected),
+            checked.clock.now,
+            checked.clock.skew_seconds,
+            checked.drafts,
+            checked.rejected,
+            int(doubt),
+            keeps,
+            seen=list(seen),
+        )
+        return keep(batch)
+
+    try:
+        return send()
+    except VisitorNotFound:
+        if isinstance(by, Visitor):
+            raise
+        # Joined or erased since it was looked up, by another tab: the browser is known by its new name now.
+        forget_visitor(by)
+        return send(trusts_cookie=False)
+
+
+def _sender(by: Visitor | HttpRequest, doubt: int, trusts_cookie: bool) -> Sender | None:
+    """The sender, with or without the database, and never waiting long for it."""
+    if isinstance(by, Visitor):
+        return Sender(by.key)
+    is_crawler = doubt == Event.Doubt.CRAWLER
+    if not database_is_away():
+        try:
+            with in_time():
+                return sender_of(by, is_crawler=is_crawler, trusts_cookie=trusts_cookie)
+        except AWAY:
+            if connection.in_atomic_block:
+                raise
+    return sender_without_database(by, is_crawler=is_crawler)
 
 
 def item_of(item: object) -> object:
     """The key of an item, or the key itself."""
     return item.pk if isinstance(item, Model) else item
-
-
-def _insert() -> str:
-    """One statement for any number of rows, with one array a column."""
-    return (
-        f"INSERT INTO {Event._meta.db_table}"  # noqa: S608  names of our own
-        " (visitor_id, source, id, item_id, kind, at, quantity, value_cents, impression, doubt)"
-        " SELECT %s, %s, * FROM unnest("
-        f"%s::uuid[], %s::{key_field().rel_db_type(connection)}[], %s::smallint[], %s::timestamptz[], %s::integer[],"
-        " %s::bigint[], %s::jsonb[], %s::smallint[]) ON CONFLICT DO NOTHING"
-    )
-
-
-def _row(visitor: Visitor, draft: Draft, source: int, doubt: int) -> tuple[Any, ...]:
-    """The values of one event, in the order of `_insert`."""
-    place = shown(visitor, draft.item, draft.token)
-    is_forgeable = source == Event.Source.BEACON and draft.kind == Event.Kind.CLICK
-    return (
-        draft.id,
-        key_field().get_db_prep_value(draft.item, connection),
-        draft.kind,
-        draft.at,
-        draft.quantity,
-        draft.value_cents,
-        json.dumps(place) if place else None,
-        doubt or (Event.Doubt.NO_TOKEN if is_forgeable and place is None else Event.Doubt.NONE),
-    )

@@ -1,17 +1,23 @@
-"""One event as somebody sent it → a checked draft, or the reason why it is refused. Rows are judged one by one."""
+"""One event as somebody sent it → a checked draft, or the reason why it is rejected. Rows are judged one by one.
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+msgspec reads a row at a microsecond where its types are right. A row that it does not take is read again by the
+tolerant parser of the standard library, which finds out what is wrong with it; both end in the same checks.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID
 
+import msgspec
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from uuid_utils.compat import uuid7
 
-from recommender.capture.items import existing_keys, key_or_none
+from recommender.capture.items import key_or_none
+from recommender.capture.partitions import CLOCK_TOLERANCE, milliseconds_of, undated
 from recommender.capture.tables import KINDS
 from recommender.conf import conf
 from recommender.exceptions import EventRefused
@@ -19,13 +25,22 @@ from recommender.exceptions import EventRefused
 KIND_CODES: Final = {name: code for code, name in KINDS.items()}
 MAX_QUANTITY: Final = 1_000_000  # pieces; a typing error is more likely than an order of more
 MAX_VALUE_CENTS: Final = 10**12
+MAX_SKEW_SECONDS: Final = 2**31 - 1  # what the column holds: 68 years
+MAX_DIGITS: Final = 20  # of a number; longer ones are beyond every limit, and slow to read
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A valid event that is not stored yet; `token` is not verified."""
+class Draft(msgspec.Struct, frozen=True, gc=False):
+    """A valid event that is not stored yet; whether its item exists is not known, and `token` is not verified.
 
+    Attributes:
+        index: the row's place in its batch. raw: the row as it was sent, JSON.
+        id: the key to store it by. twin: under which it lies where its id was judged by another clock, see `_place`.
+    """
+
+    index: int
+    raw: bytes
     id: UUID
+    twin: UUID
     item: Any
     kind: int
     at: datetime
@@ -34,46 +49,81 @@ class Draft:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Row `index` of the batch was refused: `code` for programs (it stays the same), `reason` for people."""
+class Rejected(msgspec.Struct, frozen=True):
+    """Row `index` of the batch is wrong: `code` for programs (it stays the same), `reason` for people."""
 
     index: int
     code: str
     reason: str
+    raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedRows:
+class Clock(NamedTuple):
+    """The sender's clock against ours. `skew`: ours minus theirs, None where they did not say."""
+
+    now: datetime
+    skew: timedelta | None
+    oldest: datetime
+    newest: datetime
+
+    @property
+    def skew_seconds(self) -> int | None:
+        if self.skew is None:
+            return None
+        return max(-MAX_SKEW_SECONDS, min(MAX_SKEW_SECONDS, round(self.skew.total_seconds())))
+
+
+class CheckedRows(NamedTuple):
     """Every row of a batch is in one of the two lists."""
 
     drafts: list[Draft]
-    refused: list[Refusal]
+    rejected: list[Rejected]
+    clock: Clock
+
+
+class _Row(msgspec.Struct):
+    item: int | str
+    kind: str
+    id: UUID | None = None
+    at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    quantity: int | None = None
+    value_cents: int | None = None
+    token: str | None = None
+
+
+_typed: Final = msgspec.json.Decoder(_Row)
+
+
+def clock_of(sent_at: datetime | None = None, now: datetime | None = None) -> Clock:
+    """What `sent_at`, by the sender's clock, says about the sender's times; `now`: when it arrived."""
+    now = now or timezone.now()
+    return Clock(
+        now,
+        now - sent_at if sent_at is not None else None,
+        now - timedelta(days=conf.MAX_EVENT_AGE_DAYS),
+        now + timedelta(seconds=conf.MAX_CLOCK_SKEW_SECONDS),
+    )
 
 
 def check_rows(
-    rows: Iterable[object], *, kinds: Collection[str] = KIND_CODES, clock_offset: timedelta = timedelta()
+    rows: Sequence[object], *, kinds: Collection[str] = KIND_CODES, clock: Clock | None = None
 ) -> CheckedRows:
-    """Judge every row by itself; one query, for the items.
+    """Judge every row by itself, without the database.
 
     Args:
-        rows: what should be mappings {item, kind, id?, at?, quantity?, value_cents?, token?}.
+        rows: each JSON as bytes, or what should be a mapping {item, kind, id?, at?, quantity?, value_cents?, token?}.
         kinds: names of the kinds that this sender may record.
-        clock_offset: our clock minus the sender's; added to the times.
     """
-    now = timezone.now()
-    drafts: dict[int, Draft] = {}
-    refused: list[Refusal] = []
+    clock = clock or clock_of()
+    drafts: list[Draft] = []
+    rejected: list[Rejected] = []
     for index, row in enumerate(rows):
+        raw = row if isinstance(row, bytes) else _raw(row)
         try:
-            drafts[index] = _draft(row, kinds, now, clock_offset)
+            drafts.append(_draft(index, raw, row, kinds, clock))
         except EventRefused as error:
-            refused.append(Refusal(index, error.code, error.reason))
-    known = existing_keys([draft.item for draft in drafts.values()])
-    for index in [index for index, draft in drafts.items() if draft.item not in known]:
-        del drafts[index]
-        refused.append(Refusal(index, "unknown_item", _("There is no such item.")))
-    return CheckedRows(list(drafts.values()), sorted(refused, key=lambda refusal: refusal.index))
+            rejected.append(Rejected(index, error.code, error.reason, raw))
+    return CheckedRows(drafts, rejected, clock)
 
 
 def read_time(value: object) -> datetime:
@@ -93,23 +143,61 @@ def read_time(value: object) -> datetime:
     return time
 
 
-def _draft(row: object, kinds: Collection[str], now: datetime, clock_offset: timedelta) -> Draft:
-    if not isinstance(row, Mapping):
-        raise EventRefused("not_an_object", _("An event must be an object with item and kind."))
+def read_json(text: bytes) -> Any:
+    """JSON as tolerant as Python reads it: with NaN, lone surrogates, and numbers of any length.
+
+    Raises:
+        ValueError: it is no JSON. RecursionError: it is nested a thousand deep.
+    """
+    return json.loads(text, parse_int=_integer)
+
+
+def _draft(index: int, raw: bytes, row: object, kinds: Collection[str], clock: Clock) -> Draft:
+    fields = _fields(row)
+    at = _at(fields.at, clock)
+    key, twin = _place(_id(fields.id, at), clock)
     return Draft(
-        id=_id(row.get("id")),
-        item=_item(row.get("item")),
-        kind=_kind(row.get("kind"), kinds),
-        at=_at(row.get("at"), now, clock_offset),
-        quantity=_quantity(row.get("quantity")),
-        value_cents=_value_cents(row.get("value_cents")),
-        token=_token(row.get("token")),
+        index,
+        raw,
+        key,
+        twin,
+        _item(fields.item),
+        _kind(fields.kind, kinds),
+        at,
+        _quantity(fields.quantity),
+        _value_cents(fields.value_cents),
+        _token(fields.token),
     )
 
 
-def _id(value: object) -> UUID:
+def _fields(row: object) -> Any:
+    """The fields of a row as attributes, of whatever type they came in."""
+    if isinstance(row, bytes):
+        try:
+            return _typed.decode(row)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            try:
+                row = read_json(row)
+            except (ValueError, RecursionError) as error:
+                raise EventRefused("bad_json", _("This is not JSON: %(error)s") % {"error": error}) from error
+    if not isinstance(row, Mapping):
+        raise EventRefused("not_an_object", _("An event must be an object with item and kind."))
+    untyped: Any = _Row  # a constructor checks no types
+    return untyped(**{name: row.get(name) for name in _Row.__struct_fields__})
+
+
+def _raw(row: object) -> bytes:
+    return json.dumps(row, default=str).encode()
+
+
+def _integer(digits: str) -> int | float:
+    """One absurd number rejects its own row, not the whole batch."""
+    return int(digits) if len(digits) <= MAX_DIGITS else float("inf")
+
+
+def _id(value: object, at: datetime) -> UUID:
     if value is None:
-        return uuid7()
+        return uuid7(nanoseconds=int(at.timestamp() * 1_000_000) * 1_000)
     try:
         key = value if isinstance(value, UUID) else UUID(value) if isinstance(value, str) else None
     except ValueError:
@@ -117,6 +205,16 @@ def _id(value: object) -> UUID:
     if key is None or key.version != 7:
         raise EventRefused("bad_id", _("id must be a UUID of version 7, made once for each event."))
     return key
+
+
+def _place(key: UUID, clock: Clock) -> tuple[UUID, UUID]:
+    """(key to store by, its other form): a time that cannot be is taken out of the id, lest it lie in a wrong month.
+
+    Clocks go on, so a later try may judge the same id otherwise: whoever stores looks for both forms.
+    """
+    moment = milliseconds_of(key) / 1_000
+    first, last = (clock.oldest - CLOCK_TOLERANCE).timestamp(), (clock.now + CLOCK_TOLERANCE).timestamp()
+    return (key, undated(key)) if first <= moment <= last else (undated(key), key)
 
 
 def _item(value: object) -> Any:
@@ -135,19 +233,19 @@ def _kind(value: object, kinds: Collection[str]) -> int:
     return KIND_CODES[value]
 
 
-def _at(value: object, now: datetime, clock_offset: timedelta) -> datetime:
+def _at(value: object, clock: Clock) -> datetime:
     if value is None:
-        return now
+        return clock.now
     time = read_time(value)
     try:
-        age = now - (time + clock_offset)
+        time = (time + (clock.skew or timedelta())).astimezone(UTC)
     except OverflowError:
-        age = timedelta.max if time < now else timedelta.min
-    if age > timedelta(days=conf.MAX_EVENT_AGE_DAYS):
+        time = datetime.max.replace(tzinfo=UTC) if time > clock.now else datetime.min.replace(tzinfo=UTC)
+    if time < clock.oldest:
         raise EventRefused("too_old", _("Events may be %(days)s days old.") % {"days": conf.MAX_EVENT_AGE_DAYS})
-    if age < -timedelta(seconds=conf.MAX_CLOCK_SKEW_SECONDS):
+    if time > clock.newest:
         raise EventRefused("in_future", _("The event lies in the future."))
-    return now - max(age, timedelta())  # nothing that was stored is newer than now
+    return min(time, clock.now)  # nothing that was stored is newer than now
 
 
 def _quantity(value: object) -> int:

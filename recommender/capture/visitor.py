@@ -48,7 +48,7 @@ def visitor_of(request: HttpRequest, create: bool = False) -> Visitor | None:
     Takes Django's request and rest_framework's. With `create` the row is made, and `VisitorMiddleware` sets the cookie.
     """
     request = getattr(request, "_request", request)
-    level, account = consent_of(request), _account(request)
+    level, account = consent_of(request), account_of(request)
     cached = getattr(request, CACHE, None)
     visitor = cached[1] if cached is not None and cached[0] == account else _find(request, level)
     if create and level is not Consent.NONE:
@@ -148,7 +148,7 @@ def write_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
         response.delete_cookie(conf.VISITOR_COOKIE, samesite="Lax", **where)
 
 
-def _account(request: HttpRequest) -> Any:
+def account_of(request: HttpRequest) -> Any:
     """Primary key of the account that is logged in, or None."""
     user = getattr(request, "user", None)
     return user.pk if user is not None and user.is_authenticated else None
@@ -156,7 +156,7 @@ def _account(request: HttpRequest) -> Any:
 
 def _account_row(request: HttpRequest) -> Visitor | None:
     """The account's visitor, asked once a request."""
-    account = _account(request)
+    account = account_of(request)
     if account is None:
         return None
     cached = getattr(request, ACCOUNT, None)
@@ -168,7 +168,7 @@ def _account_row(request: HttpRequest) -> Visitor | None:
 
 def _find(request: HttpRequest, level: Visitor.Consent) -> Visitor | None:
     if level is Consent.FULL:
-        return _account_row(request) if _account(request) is not None else browser_visitor(request)
+        return _account_row(request) if account_of(request) is not None else browser_visitor(request)
     visitor = browser_visitor(request) if level is Consent.SESSION else None
     return visitor if visitor is not None and visitor.consent == Consent.SESSION else None
 
@@ -183,7 +183,7 @@ def _kept_longer(request: HttpRequest, visitor: Visitor, level: Visitor.Consent)
 
 
 def _create(request: HttpRequest, level: Visitor.Consent) -> Visitor:
-    account = _account(request)
+    account = account_of(request)
     if account is not None and level is Consent.FULL:
         return account_visitor(account)
     key, _is_for_session = read_cookie(request)

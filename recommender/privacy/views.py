@@ -19,7 +19,7 @@ from rest_framework.response import Response
 
 from recommender.capture.consent import NAMES, browser_consent, is_signalled
 from recommender.capture.joins import SESSION_KEY, undo_join
-from recommender.capture.views import is_own_page
+from recommender.capture.own_page import is_own_page
 from recommender.capture.visitor import consent_of, forget_visitor, own_visitors
 from recommender.models import ApiKey
 from recommender.privacy.choice import set_consent

@@ -17,8 +17,7 @@ from rest_framework.request import Request
 
 from recommender.capture.accounts import visitor_named
 from recommender.capture.joins import join_visitors
-from recommender.capture.record import record_event, store_events
-from recommender.capture.rows import check_rows
+from recommender.capture.record import record_event, record_events
 from recommender.capture.visitor import forget_visitor, visitor_of
 from recommender.conf import conf
 from recommender.exceptions import VisitorNotFound
@@ -268,8 +267,8 @@ def test_an_event_that_comes_during_a_merge_waits_and_is_told(
     visitor: Visitor, account: Visitor, product: Product
 ) -> None:
     """Told before the commit, where the foreign key would only then say so, to the whole transaction."""
-    drafts = check_rows([{"item": product.pk, "kind": "view"}]).drafts
-    store = partial(store_events, visitor, drafts, source=Event.Source.BEACON)
+    rows = [{"item": product.pk, "kind": "view"}]
+    store = partial(record_events, visitor, rows, source=Event.Source.BEACON)
     with ThreadPoolExecutor(1) as other:
         with transaction.atomic():
             join_visitors(visitor, account)

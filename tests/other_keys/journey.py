@@ -40,7 +40,7 @@ def test_events_come_in_by_every_door_and_go_out_with_their_keys(items: list[Ite
     rows = [{"item": travelling(item), "kind": "click", "token": token} for item in items]
     rows += [{"item": wrong, "kind": "click"} for wrong in ("x" * 999, "a\0", "\ud800", "missing", 10**40, None)]
     answer = Client().post("/recommender/events/", json.dumps({"events": rows}), content_type="application/json").json()
-    assert (answer["stored"], len(answer["refused"])) == (3, 6)
+    assert (answer["stored"], len(answer["quarantined"])) == (3, 6)
     assert {event.impression["slot"] for event in Event.objects.filter(kind=Event.Kind.CLICK)} == {1, 2, 3}
     at = np.array([1_500_000_000] * 4)
     columns = EventColumns(

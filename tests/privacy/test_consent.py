@@ -13,8 +13,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
 
 from recommender.capture.consent import Consent
-from recommender.capture.record import record_event, store_events
-from recommender.capture.rows import check_rows
+from recommender.capture.record import record_event, record_events
 from recommender.capture.visitor import consent_of, visitor_of
 from recommender.conf import conf
 from recommender.exceptions import NoConsent
@@ -182,8 +181,8 @@ def test_what_happened_before_the_withdrawal_is_refused_when_it_comes_late(user:
     set_consent(request, "none")
     set_consent(request, "full")
     late, new = ({"item": product.pk, "kind": "view", "at": at.isoformat()} for at in (before, timezone.now()))
-    drafts = check_rows([late, new]).drafts
-    assert store_events(Visitor.objects.get(user=user), drafts, source=Event.Source.BEACON) == 1
+    outcome = record_events(Visitor.objects.get(user=user), [late, new], source=Event.Source.BEACON)
+    assert (outcome.stored, [row.code for row in outcome.refused]) == (1, ["erased"])
 
 
 def test_the_control_sets_no_cookie_and_is_not_for_others(db: None) -> None:

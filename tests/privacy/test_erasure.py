@@ -18,8 +18,7 @@ from recommender.api_keys import create_key
 from recommender.capture.accounts import account_visitor, account_visitors
 from recommender.capture.bulk import EventColumns, event_ids, load_events
 from recommender.capture.export import export_events
-from recommender.capture.record import store_events
-from recommender.capture.rows import check_rows
+from recommender.capture.record import record_events
 from recommender.conf import conf
 from recommender.exceptions import VisitorNotFound
 from recommender.models import Event, QuarantinedEvent, Tombstone, Visitor, VisitorEmbedding, VisitorJoin
@@ -206,11 +205,11 @@ def test_the_command_erases_and_says_how_much(user: User, product: Product, caps
 @pytest.mark.django_db(transaction=True)
 def test_an_event_that_comes_during_an_erasure_waits_and_is_told(products: list[Product]) -> None:
     visitor = Visitor.objects.create()
-    drafts = check_rows([{"item": products[0].pk, "kind": "view"}]).drafts
+    rows = [{"item": products[0].pk, "kind": "view"}]
 
     def store() -> int:
         try:
-            return store_events(visitor, drafts, source=Event.Source.BEACON)
+            return record_events(visitor, rows, source=Event.Source.BEACON).stored
         finally:
             connection.close()
 

@@ -1,0 +1,242 @@
+"""Durable or not at all: a batch is committed, or fsynced to the spill file, or the sender is told to come again.
+
+While the database is away nobody waits for it: one thread in the background drains the file until it is empty, and
+only then do batches go straight to the database again.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+
+from recommender.capture import deadline
+from recommender.capture.group_commit import GroupCommit, renewed_after_fork
+from recommender.capture.impressions import store_impressions
+from recommender.capture.rows import Rejected
+from recommender.capture.sender import verified, visitor_with, with_visitor
+from recommender.capture.spill import Spill
+from recommender.capture.store import NOBODY, REFUSED, Batch, Outcome, Sender, write
+from recommender.conf import conf
+from recommender.exceptions import NoConsent, NotKept, VisitorNotFound
+from recommender.models import VisitorJoin
+
+logger = logging.getLogger(__name__)
+
+AWAY: Final = (OperationalError, InterfaceError)  # the server, not the rows
+DRAIN_EVERY_SECONDS: Final = 1.0
+
+
+def keep(batch: Batch) -> Outcome:
+    """Committed or on disk when it returns; inside a transaction of the shop it shares that one's fate.
+
+    Raises:
+        VisitorNotFound, NoConsent: the sender is gone or wants no memory; nothing was counted.
+        NotKept: neither database nor disk takes it.
+    """
+    if not batch.received and not batch.seen:
+        return Outcome(0)
+    if connection.in_atomic_block:
+        return _keep_inside(batch)
+    if _state.is_away:
+        return _spill(batch)
+    try:
+        with in_time():
+            batch = verified(batch)
+        outcome = _group.write(batch) if batch.received else Outcome(0)
+        with in_time():
+            _store_seen(batch)
+        return outcome
+    except AWAY:
+        return _spill(batch)
+
+
+@contextmanager
+def in_time() -> Iterator[None]:
+    """A block outside transactions in which the database answers within CAPTURE_BUDGET_MS, or counts as away.
+
+    Raises:
+        OperationalError, InterfaceError: it did not; the connection is closed, the shop's next query gets a new one.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
+    try:
+        with deadline.watch(connection, conf.CAPTURE_BUDGET_MS / 1_000):
+            yield
+    except AWAY as error:
+        logger.warning("The database does not take events: %s", error)
+        connection.close()
+        if spill_files() is not None:
+            _note_outage()
+        raise
+
+
+def database_is_away() -> bool:
+    """Whether events go to disk right now; whoever needs the database for one need not try."""
+    return _state.is_away
+
+
+def drain() -> int:
+    """Store what waits in the spill files of this machine, in order; how many batches.
+
+    Raises:
+        OperationalError, InterfaceError: the database is (still) away; what was not stored waits on.
+    """
+    spill = spill_files()
+    return spill.drain(_write_late) if spill is not None else 0
+
+
+def spill_files() -> Spill | None:
+    """Of SPILL_FOLDER; None where the shop set none."""
+    folder = conf.SPILL_FOLDER
+    if not folder:
+        return None
+    if _state.spill is None or _state.folder != folder:
+        _state.spill, _state.folder = Spill(Path(folder)), folder
+    return _state.spill
+
+
+class _State:
+    """What this process knows: whether the database is away, and who drains."""
+
+    def __init__(self) -> None:
+        self.is_away = False
+        self.spill: Spill | None = None
+        self.folder: object = None
+        self.lock = threading.Lock()
+        self.drainer: threading.Thread | None = None
+
+
+_state = _State()
+os.register_at_fork(after_in_child=_state.__init__)  # type: ignore[misc]
+
+
+def _write_in_time(batches: Sequence[Batch]) -> Sequence[Outcome | VisitorNotFound | NoConsent]:
+    with in_time():
+        return _write_each(batches)
+
+
+_group: Final = renewed_after_fork(GroupCommit(_write_in_time))
+
+
+def _keep_inside(batch: Batch) -> Outcome:
+    try:
+        batch = verified(batch)
+        found: Any = _write_each([batch])[0] if batch.received else Outcome(0)
+        _store_seen(batch)
+    except AWAY:
+        # The savepoint undid what we did. If the shop's transaction lives and commits, the events are kept after it.
+        transaction.on_commit(partial(_spill, batch), robust=True)
+        return _spilled(batch)
+    if isinstance(found, Outcome):
+        return found
+    raise found
+
+
+def _write_each(batches: Sequence[Batch]) -> Sequence[Outcome | VisitorNotFound | NoConsent]:
+    """Together; where the database refuses that, one by one, so that nobody's rows spoil those of others."""
+    try:
+        return write(batches)
+    except AWAY:
+        raise
+    except DatabaseError:
+        if len(batches) > 1:
+            return [found for batch in batches for found in _write_each([batch])]
+        logger.exception("The database refuses a batch; its rows go to quarantine.")
+        return write([_without_drafts(batches[0], "not_storable")])
+
+
+def _without_drafts(batch: Batch, code: str, **changes: object) -> Batch:
+    """The batch with its drafts rejected."""
+    rejected = [Rejected(draft.index, code, "", draft.raw) for draft in batch.drafts]
+    return msgspec.structs.replace(batch, drafts=[], rejected=rejected + batch.rejected, impressions={}, **changes)
+
+
+# --- on disk
+
+
+def _spill(batch: Batch) -> Outcome:
+    spill = spill_files()
+    if spill is None:
+        raise NotKept(NotKept.__doc__)
+    try:
+        spill.append(batch)
+    except OSError as error:
+        raise NotKept(f"{NotKept.__doc__} The disk says: {error}") from error
+    _note_outage()
+    return _spilled(batch)
+
+
+def _spilled(batch: Batch) -> Outcome:
+    keeps = [batch.keeps and each.code not in REFUSED for each in batch.rejected]
+    return Outcome(
+        batch.received,
+        spilled=len(batch.drafts),
+        quarantined=[each for each, is_kept in zip(batch.rejected, keeps, strict=True) if is_kept],
+        refused=[each for each, is_kept in zip(batch.rejected, keeps, strict=True) if not is_kept],
+    )
+
+
+def _note_outage() -> None:
+    with _state.lock:
+        _state.is_away = True
+        if _state.drainer is None:
+            _state.drainer = threading.Thread(target=_drain_until_empty, name="recommender-drain", daemon=True)
+            _state.drainer.start()
+
+
+def _drain_until_empty() -> None:
+    """Ends when the database took everything. Waits for the database as long as it likes: nobody waits for this."""
+    try:
+        while not _is_over():
+            time.sleep(DRAIN_EVERY_SECONDS)
+            try:
+                drain()
+            except AWAY as error:
+                logger.info("Events wait on disk: %s", error)
+                connection.close()
+            except Exception:  # whatever it is, the events stay on disk, and somebody has to see this
+                logger.exception("Events that wait on disk cannot be stored.")
+                connection.close()
+    finally:
+        connection.close()
+
+
+def _is_over() -> bool:
+    """Whether nothing waits any more; under the lock, so that nobody appends a batch that nobody drains."""
+    spill = spill_files()
+    with _state.lock:
+        if spill is not None and spill.holds_own():
+            return False
+        _state.is_away, _state.drainer = False, None
+        return True
+
+
+def _write_late(batches: Sequence[Batch]) -> None:
+    """Store spilled batches; whoever was erased meanwhile stays erased, whoever logged in gets them on the account."""
+    known = [verified(with_visitor(batch)) for batch in batches]
+    for batch, found in zip(known, _write_each(known), strict=True):
+        if isinstance(found, Outcome):
+            _store_seen(batch)
+            continue
+        key = batch.sender.key or uuid4()
+        join = VisitorJoin.objects.filter(key=key).select_related("visitor").first()
+        moved = msgspec.structs.replace(batch, sender=Sender(join.visitor.key)) if join else None
+        if moved is None or not isinstance(_write_each([moved])[0], Outcome):
+            write([_without_drafts(batch, "erased", sender=NOBODY, keeps=False)])
+
+
+def _store_seen(batch: Batch) -> None:
+    visitor = visitor_with(batch.sender.key) if batch.seen else None
+    if visitor is not None:
+        with suppress(VisitorNotFound, NoConsent):
+            store_impressions(visitor, batch.seen, batch.doubt)

@@ -1,0 +1,117 @@
+"""Who sends events, and what its impression tokens prove: looked up as far as it is needed, and as the database allows.
+
+A browser's cookie names its visitor by itself; the statement that stores the events finds out whether it still exists.
+"""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from django.db import IntegrityError
+from django.http import HttpRequest
+
+from recommender.capture.accounts import account_visitor, new_visitor
+from recommender.capture.bots import CRAWLERS, crawlers
+from recommender.capture.consent import Consent, browser_consent, default_consent
+from recommender.capture.impressions import shown
+from recommender.capture.store import Batch, Sender
+from recommender.capture.visitor import CACHE, COOKIE, account_of, consent_of, read_cookie, visitor_of
+from recommender.exceptions import NotKept
+from recommender.models import Visitor
+
+
+def sender_of(request: HttpRequest, *, is_crawler: bool = False, trusts_cookie: bool = True) -> Sender | None:
+    """Whoever sent a request, made where it is new; None without consent.
+
+    Args:
+        trusts_cookie: False where the visitor in it was found to be gone.
+    """
+    request = getattr(request, "_request", request)
+    key = _cookie_key(request) if trusts_cookie else None
+    if key is not None:
+        return Sender(key, is_browser=True)
+    visitor = visitor_of(request, create=not is_crawler)
+    if visitor is None and not is_crawler:
+        return None
+    return Sender((visitor or crawlers()).key)
+
+
+def sender_without_database(request: HttpRequest, *, is_crawler: bool = False) -> Sender | None:
+    """The same while the database is away.
+
+    Raises:
+        NotKept: somebody new may only be known for this visit, which needs a row now.
+        OperationalError: who is logged in is not known yet, and only the database knows.
+    """
+    request = getattr(request, "_request", request)
+    level = browser_consent(request)
+    level = default_consent() if level is None else level
+    if level is Consent.NONE:
+        return None
+    if level is Consent.FULL and (account := account_of(request)) is not None:
+        return Sender(account=account if isinstance(account, int) else str(account))
+    key, _is_for_session = read_cookie(request)
+    if key is not None:
+        return Sender(key, is_browser=True)
+    if is_crawler:
+        return Sender(CRAWLERS, is_new=True)
+    if level is not Consent.FULL:
+        raise NotKept(NotKept.__doc__)
+    return Sender(_new_key(request), is_new=True)
+
+
+def known_key(request: HttpRequest) -> UUID | None:
+    """The key of whoever sent a request; None where it is new, or there is no consent."""
+    key = _cookie_key(request)
+    visitor = visitor_of(request) if key is None else None
+    return visitor.key if visitor else key
+
+
+def with_visitor(batch: Batch) -> Batch:
+    """The batch of a sender that was not looked up when it came: its visitor is there now, unless it was erased."""
+    sender = batch.sender
+    if sender.account is not None:
+        try:
+            key = account_visitor(sender.account).key
+        except IntegrityError:  # the account was deleted meanwhile: a key that nobody has
+            key = uuid4()
+        return msgspec.structs.replace(batch, sender=Sender(key))
+    if sender.is_new and sender.key is not None:
+        new_visitor(sender.key)
+    return batch
+
+
+def verified(batch: Batch) -> Batch:
+    """The batch with what its tokens prove; without tokens nothing is looked up."""
+    if batch.impressions is not None:
+        return batch
+    found: dict[int, dict[str, Any]] = {}
+    visitor = None
+    if any(draft.token for draft in batch.drafts):
+        visitor = visitor_with(batch.sender.key)
+    if visitor is not None:
+        for draft in batch.drafts:
+            if draft.token and (place := shown(visitor, draft.item, draft.token)):
+                found[draft.index] = place
+    return msgspec.structs.replace(batch, impressions=found)
+
+
+def visitor_with(key: UUID | None) -> Visitor | None:
+    return Visitor.objects.filter(key=key).first() if key else None
+
+
+def _cookie_key(request: HttpRequest) -> UUID | None:
+    """The key in the cookie of somebody who agreed to be remembered; None where more has to be looked at."""
+    if getattr(request, CACHE, None) is not None or account_of(request) is not None:
+        return None
+    key, is_for_session = read_cookie(request)
+    return key if key and not is_for_session and consent_of(request) is Consent.FULL else None
+
+
+def _new_key(request: HttpRequest) -> UUID:
+    """A key for a browser that has none; the response's cookie carries it."""
+    made = getattr(request, COOKIE, None)
+    if not isinstance(made, Visitor):
+        made = Visitor(key=uuid4())
+        setattr(request, COOKIE, made)
+    return made.key

@@ -1,0 +1,163 @@
+"""A file a process for events that the database does not take right now: appended, fsynced, drained in order.
+
+A record is 4 bytes of length, 4 of CRC-32 and a batch as msgpack. A record that was cut off by a crash was never
+acknowledged. The owner holds a lock on its file while it lives; the file of a dead process is anybody's to drain.
+"""
+
+import fcntl
+import logging
+import os
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from recommender.capture.store import Batch
+
+logger = logging.getLogger(__name__)
+
+SUFFIX: Final = ".spill"
+DAMAGED: Final = ".damaged"  # set aside for somebody to look at
+HEADER: Final = struct.Struct(">II")
+BATCHES_AT_ONCE: Final = 200  # of one transaction while draining
+
+Drain = Callable[[Sequence[Batch]], None]
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Batch).decode
+
+
+class Spill:
+    """The spill files of one folder, as this process sees them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._own: int | None = None  # file descriptor, locked
+        self._path: Path | None = None
+        self._process = os.getpid()
+
+    def append(self, batch: Batch) -> None:
+        """On disk when it returns.
+
+        Raises:
+            OSError: the disk is full or the folder cannot be written; nothing of the batch is kept.
+        """
+        body = _encode(batch)
+        record = HEADER.pack(len(body), zlib.crc32(body)) + body
+        with self._lock:
+            file = self._open()
+            size = os.fstat(file).st_size
+            try:
+                _write_all(file, record)
+                os.fsync(file)
+            except OSError:
+                os.ftruncate(file, size)
+                raise
+
+    def holds_own(self) -> bool:
+        """Whether this process's file holds a record."""
+        with self._lock:
+            return self._own is not None and self._process == os.getpid() and os.fstat(self._own).st_size > 0
+
+    def drain(self, write: Drain) -> int:
+        """Give every batch to `write`, this process's own last, and delete what was taken; how many batches.
+
+        Batches whose transaction was committed just before a crash come twice: `write` must not mind.
+
+        Raises:
+            Exception: what `write` raised; what it had not taken stays.
+        """
+        drained = sum(self._drain_other(path, write) for path in self._files() if path != self._path)
+        with self._lock:  # nobody appends meanwhile
+            if self._own is None or self._process != os.getpid():
+                return drained
+            drained += _drain_file(self._own, write)
+            os.ftruncate(self._own, 0)
+        return drained
+
+    def _drain_other(self, path: Path, write: Drain) -> int:
+        try:
+            file = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            return 0
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _is_still_at(path, file):
+                return 0
+            drained = _drain_file(file, write, path)
+            path.unlink()
+            return drained
+        except BlockingIOError:  # its process lives and drains it itself
+            return 0
+        finally:
+            os.close(file)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob(f"*{SUFFIX}")) if self._folder.is_dir() else []
+
+    def _open(self) -> int:
+        """This process's file, made with its first record."""
+        if self._own is None or self._process != os.getpid():  # a fork shares the parent's file and lock
+            self._process = os.getpid()
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._path = self._folder / f"{time.time_ns()}-{self._process}{SUFFIX}"
+            self._own = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+            fcntl.flock(self._own, fcntl.LOCK_EX)
+            folder = os.open(self._folder, os.O_RDONLY)
+            try:
+                os.fsync(folder)  # the file's name, too, survives a power cut
+            finally:
+                os.close(folder)
+        return self._own
+
+
+def _drain_file(file: int, write: Drain, path: Path | None = None) -> int:
+    drained, waiting = 0, []
+    for batch in _records(file, path):
+        waiting.append(batch)
+        if len(waiting) == BATCHES_AT_ONCE:
+            write(waiting)
+            drained, waiting = drained + len(waiting), []
+    if waiting:
+        write(waiting)
+    return drained + len(waiting)
+
+
+def _records(file: int, path: Path | None) -> Iterator[Batch]:
+    """The batches of a file, up to the first that is not whole."""
+    with os.fdopen(os.dup(file), "rb") as stream:
+        stream.seek(0)
+        while header := stream.read(HEADER.size):
+            length, checksum = HEADER.unpack(header) if len(header) == HEADER.size else (0, 1)
+            body = stream.read(length)
+            if len(body) < length or zlib.crc32(body) != checksum:
+                _set_aside(stream.read(), path)
+                return
+            yield _decode(body)
+
+
+def _set_aside(rest: bytes, path: Path | None) -> None:
+    """A record that a crash cut off is the last one; with others behind it the disk is damaged."""
+    if rest and path is not None:
+        os.link(path, path.with_suffix(DAMAGED))
+        logger.error("The spill file %s is damaged: what could not be read is kept in %s", path, DAMAGED)
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _is_still_at(path: Path, file: int) -> bool:
+    """Whether nobody drained and deleted the file between our opening and our locking it."""
+    try:
+        return path.stat().st_ino == os.fstat(file).st_ino
+    except FileNotFoundError:
+        return False
