@@ -9,10 +9,10 @@
   const WAIT = PREFIX + "wait"; // no tab sends before this moment
   const BYTES = 60_000; // a POST: beacons may hold 64 KiB
   const ROWS = 100; // a POST
-  const KEPT = 200; // waiting; more are dropped
+  const KEPT = 200; // more are dropped
   const DELAY = 2000; // ms in which events gather
   const LIST = "[data-recommender-token]";
-  const memory = new Map(); // what storage does not take
+  const memory = new Map(); // what storage refuses
   const mine = new Set(); // keys that this page made
   const done = new WeakSet(); // cards that were seen
   const clicked = new WeakSet();
@@ -80,7 +80,7 @@
     return [taken, JSON.stringify({ events, impressions, sent_at: new Date(), webdriver: !!navigator.webdriver })];
   };
 
-  /** One after the other: the first answer brings the visitor's cookie. */
+  /** One by one: the first answer brings the cookie. */
   const drain = async () => {
     while (!(waiting() > 0)) {
       const [taken, body] = batch(keys());
@@ -111,7 +111,7 @@
     if (!timer && document.visibilityState === "visible") timer = setTimeout(drainAlone, ms);
   };
 
-  /** No answer can be waited for: a later page gets one. */
+  /** Nothing can be waited for: a later page gets the answer. */
   const hide = () => {
     clearTimeout(timer);
     timer = 0;
@@ -163,7 +163,7 @@
     item && report("cart", item, target);
   };
 
-  /** Starts when the page is shown, not when it is loaded ahead. */
+  /** Starts when the page is shown, not loaded ahead. */
   const onVisibility = () => {
     if (document.visibilityState === "hidden") return started && hide();
     if (document.prerendering) return;
@@ -175,7 +175,7 @@
       new MutationObserver(scan).observe(document.body, { childList: true, subtree: true });
     }
     scan();
-    plan(DELAY); // also what earlier pages left
+    plan(keys()[50] ? 0 : DELAY); // what earlier pages left
   };
 
   const forget = () => keys().forEach(drop);

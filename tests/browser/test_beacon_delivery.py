@@ -1,0 +1,271 @@
+"""What beacon.js does when the network, the server or the visitor says no. Pages come from a cache, events are real."""
+
+import random
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.handlers.base import BaseHandler
+from django.http import HttpRequest, HttpResponse
+from playwright.sync_api import Browser, BrowserContext, Page, Route
+from uuid_utils.compat import uuid7
+
+from recommender.models import Event, Impression, Visitor
+from recommender.tokens import sign_impressions
+from shop.models import Product
+from tests.worlds import make_products
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+WAITING = "Object.keys(localStorage).filter((key) => /^recommender:.{36}/.test(key)).length"
+SCRIPT = (
+    '<script defer nonce="n0nce" src="/static/recommender/beacon.js" data-endpoint="/recommender/events/"'
+    ' data-consent="{consent}" data-cookie="recommender_consent"></script>'
+)
+HTML = """<!doctype html><title>From a cache</title><style>li {{ height: 700px }}</style>
+<main data-recommender-view="{item}"><h1>{item}</h1>
+<ul data-recommender-token="{token}">{cards}</ul></main>{script}"""
+CARD = '<li data-recommender-item="{item}" data-recommender-slot="{slot}"><a href="/cached/{next}/">{item}</a></li>'
+
+
+@pytest.fixture
+def products() -> list[Product]:
+    return make_products(3)
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Any:
+    opened = chromium.new_context(viewport={"width": 1000, "height": 900})
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def serve(context: BrowserContext, products: list[Product]) -> Callable[..., None]:
+    """Pages /cached/1/, /cached/2/, … that the shop's server does not see; each links to the next."""
+
+    def start(consent: str = "full", policy: str = "") -> None:
+        context.route(re.compile(r"/cached/\d+/$"), lambda route: answer(route, consent, policy))
+
+    def answer(route: Route, consent: str, policy: str) -> None:
+        number = int(route.request.url.rstrip("/").rpartition("/")[2])
+        cards = "".join(
+            CARD.format(item=product.pk, slot=slot, next=number + 2) for slot, product in enumerate(products, 1)
+        )
+        claims = {"v": "", "l": str(uuid7()), "p": "for_you", "m": None, "r": "popular"}
+        token = sign_impressions({**claims, "i": [str(product.pk) for product in products]})
+        item = products[number % 3].pk
+        html = HTML.format(item=item, token=token, cards=cards, script=SCRIPT.format(consent=consent))
+        headers = {"content-security-policy": policy} if policy else {}
+        route.fulfill(body=html, content_type="text/html", headers=headers)
+
+    return start
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], HttpResponse | None]], None]:
+    """Let the server answer posts of events by something else than what it did, before or after it did it."""
+    answer = BaseHandler.get_response
+
+    def misbehave(decide: Callable[[], HttpResponse | None]) -> None:
+        def get_response(self: Any, request: HttpRequest) -> Any:
+            if request.path != "/recommender/events/" or (failure := decide()) is None:
+                return answer(self, request)
+            if failure.status_code == 500:  # stored, and the answer is lost
+                answer(self, request)
+            return failure
+
+        monkeypatch.setattr(BaseHandler, "get_response", get_response)
+
+    return misbehave
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 15) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return holds()
+
+
+def count(kind: Event.Kind) -> int:
+    return Event.objects.filter(kind=kind).count()
+
+
+# --- exactly once
+
+
+@pytest.mark.parametrize("navigations", [30, pytest.param(200, marks=pytest.mark.benchmark)])
+def test_two_tabs_and_a_server_that_fails_every_tenth_post_store_every_event_once(
+    context: BrowserContext, serve: Any, server: Any, live_server: Any, navigations: int
+) -> None:
+    serve()
+    tabs = [context.new_page(), context.new_page()]
+    tabs[0].goto(f"{live_server.url}/cached/0/")
+    assert wait_until(lambda: Visitor.objects.count() == 1)  # both tabs are one visitor from here on
+    tabs[1].goto(f"{live_server.url}/cached/1/")
+    rng, failures = random.Random(0), []  # noqa: S311
+
+    def decide() -> HttpResponse | None:
+        if rng.random() > 0.1:
+            return None
+        failures.append(rng.choice([503, 500]))
+        return HttpResponse(status=failures[-1])
+
+    server(decide)
+    for number in range(2, navigations):
+        tab = tabs[number % 2]
+        tab.bring_to_front()
+        tab.locator("a").first.click()
+        tab.wait_for_url(f"**/cached/{number}/")
+        time.sleep(rng.choice([0.0, 0.05, 0.5]))
+    tabs[0].bring_to_front()
+    tabs[0].wait_for_function(f"() => {WAITING} === 0", timeout=120_000)
+    assert (count(Event.Kind.VIEW), count(Event.Kind.CLICK)) == (navigations, navigations - 2)
+    assert Visitor.objects.count() == 1
+    assert not Event.objects.filter(doubt=Event.Doubt.NO_TOKEN).exists()
+    assert failures, "the server failed never, so the test says nothing"
+
+
+def test_a_visitor_who_goes_offline_is_heard_when_back(context: BrowserContext, serve: Any, live_server: Any) -> None:
+    serve()
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    assert wait_until(lambda: count(Event.Kind.VIEW) == 1)
+    context.set_offline(True)
+    for slot in range(2):
+        page.locator("a").nth(slot).click(button="middle")
+    time.sleep(3)  # it tried
+    assert page.evaluate(WAITING) >= 2
+    page.close()
+    context.set_offline(False)
+    context.new_page().goto(f"{live_server.url}/cached/3/")
+    assert wait_until(lambda: (count(Event.Kind.VIEW), count(Event.Kind.CLICK)) == (2, 2), seconds=30)
+
+
+def test_a_server_that_asks_for_time_gets_it(
+    context: BrowserContext, serve: Any, server: Any, live_server: Any
+) -> None:
+    serve()
+    asked: list[float] = []
+
+    def decide() -> HttpResponse | None:
+        asked.append(time.monotonic())
+        return HttpResponse(status=429, headers={"Retry-After": "5"}) if len(asked) == 1 else None
+
+    server(decide)
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    assert wait_until(lambda: len(asked) == 1)
+    page.goto(f"{live_server.url}/cached/1/")  # another page of the same browser waits, too
+    assert wait_until(lambda: count(Event.Kind.VIEW) == 2)
+    assert asked[1] - asked[0] >= 5
+
+
+# --- really seen
+
+
+def test_a_card_is_seen_when_half_of_it_was_visible_for_a_second(
+    context: BrowserContext, serve: Any, live_server: Any
+) -> None:
+    serve()
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    time.sleep(0.3)
+    page.locator("li").nth(1).scroll_into_view_if_needed()
+    page.evaluate("scrollTo(0, 900)")  # the first is gone before its second was over
+    assert wait_until(Impression.objects.exists)
+    page.goto("about:blank")
+    time.sleep(0.5)
+    row = Impression.objects.get()
+    assert row.slots == [2]
+    assert (row.placement, row.visitor, row.doubt) == ("for_you", Visitor.objects.get(), Event.Doubt.WEBDRIVER)
+
+
+def test_a_page_that_is_loaded_ahead_reports_nothing_until_it_is_shown(
+    context: BrowserContext, serve: Any, live_server: Any
+) -> None:
+    serve()
+    context.add_init_script(
+        "let ahead = true; Object.defineProperty(Document.prototype, 'prerendering', { get: () => ahead });"
+        "addEventListener('show', () => { ahead = false; document.dispatchEvent(new Event('prerenderingchange')) })"
+    )
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    time.sleep(3)
+    assert page.evaluate(WAITING) == 0
+    assert not Event.objects.exists()
+    page.evaluate("dispatchEvent(new Event('show'))")
+    assert wait_until(lambda: count(Event.Kind.VIEW) == 1)
+
+
+# --- only with consent
+
+
+@pytest.mark.parametrize("reason", ["page", "cookie", "signal"])
+def test_without_consent_nothing_is_stored_or_sent(
+    context: BrowserContext, serve: Any, live_server: Any, reason: str
+) -> None:
+    serve(consent="none" if reason == "page" else "full")
+    if reason == "cookie":
+        context.add_cookies([{"name": "recommender_consent", "value": "none", "url": live_server.url}])
+    if reason == "signal":
+        context.add_init_script("Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { value: true })")
+    page = context.new_page()
+    posts: list[str] = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    page.goto(f"{live_server.url}/cached/0/")
+    page.locator("a").first.click()
+    page.wait_for_url("**/cached/2/")
+    time.sleep(3)
+    assert posts == []
+    assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
+def test_consent_that_is_given_counts_at_once_and_withdrawn_forgets_what_waits(
+    context: BrowserContext, serve: Any, live_server: Any
+) -> None:
+    serve(consent="none")
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    say = "document.dispatchEvent(new CustomEvent('recommender:consent', {{ detail: '{}' }}))".format
+    page.evaluate(say("session"))
+    page.locator("a").first.click(button="middle")
+    assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 1]
+    page.evaluate(say("none"))
+    assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
+
+
+# --- where little is allowed
+
+
+def test_it_works_under_a_policy_that_allows_scripts_with_a_nonce_only(
+    context: BrowserContext, serve: Any, live_server: Any
+) -> None:
+    serve(policy="default-src 'none'; script-src 'nonce-n0nce'; connect-src 'self'; style-src 'unsafe-inline'")
+    page = context.new_page()
+    blocked: list[str] = []
+    page.on("console", lambda message: blocked.append(message.text) if "Content Security" in message.text else None)
+    page.goto(f"{live_server.url}/cached/0/")
+    assert wait_until(lambda: count(Event.Kind.VIEW) == 1)
+    assert blocked == []
+
+
+def test_it_works_where_the_browser_refuses_storage_and_locks(
+    context: BrowserContext, serve: Any, live_server: Any
+) -> None:
+    serve()
+    context.add_init_script(
+        "for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name,"
+        " { get() { throw new DOMException('no', 'SecurityError') } });"
+        "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })"
+    )
+    page: Page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    page.locator("a").first.click()
+    page.wait_for_url("**/cached/2/")
+    assert wait_until(lambda: (count(Event.Kind.VIEW), count(Event.Kind.CLICK)) == (2, 1))
+    page.goto("about:blank")
+    time.sleep(0.5)
+    assert Event.objects.count() == 3
