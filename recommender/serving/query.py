@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import Model
+from django.utils.translation import gettext_lazy
 
 from recommender.models import Visitor
 
@@ -14,6 +15,14 @@ RECENTLY_VIEWED: Final = "recently_viewed"
 BUY_AGAIN: Final = "buy_again"
 PLACEMENTS: Final = (FOR_YOU, SIMILAR_ITEMS, BOUGHT_TOGETHER, RECENTLY_VIEWED, BUY_AGAIN)
 NEED_ITEM: Final = frozenset({SIMILAR_ITEMS, BOUGHT_TOGETHER})  # lists that start from an item
+
+TITLES: Final = {
+    FOR_YOU: gettext_lazy("Recommended for you"),
+    SIMILAR_ITEMS: gettext_lazy("Similar items"),
+    BOUGHT_TOGETHER: gettext_lazy("Often bought together"),
+    RECENTLY_VIEWED: gettext_lazy("Recently viewed"),
+    BUY_AGAIN: gettext_lazy("Buy it again"),
+}
 
 PERSONAL: Final = "personal"  # from this visitor's own events
 ITEM: Final = "item"  # from the item that the list starts from

@@ -111,6 +111,7 @@ class RecommendationsSerializer(serializers.Serializer):
     """A list and what is needed to report clicks on it."""
 
     placement = serializers.ChoiceField(PLACEMENTS)
+    title = serializers.CharField(help_text="A heading for the list, in the caller's language.")
     rung = serializers.ChoiceField(
         ["personal", "item", "popular", "nothing"],
         help_text="What answered: the visitor's own events, the named item, what is popular, or nothing at all.",

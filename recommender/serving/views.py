@@ -20,7 +20,7 @@ from recommender.models import ApiKey, Visitor
 from recommender.serving.authentication import VISITOR_PARAMETERS, CallerView
 from recommender.serving.caller import visitor_or_none
 from recommender.serving.cards import card
-from recommender.serving.query import SIMILAR_ITEMS, Query
+from recommender.serving.query import SIMILAR_ITEMS, TITLES, Query
 from recommender.serving.recommend import recommend
 from recommender.serving.schema import documented
 from recommender.serving.serializers import ListParameters, RecommendationParameters, RecommendationsSerializer
@@ -32,6 +32,7 @@ EXAMPLE: Final = OpenApiExample(
     response_only=True,
     value={
         "placement": "for_you",
+        "title": "Recommended for you",
         "rung": "personal",
         "version": 7,
         "token": "eyJ2Ijoi…",
@@ -75,6 +76,7 @@ class ListView(CallerView):
         found = recommend(query)
         body = {
             "placement": found.placement,
+            "title": TITLES[found.placement],
             "rung": found.rung,
             "version": found.version_id,
             "token": found.token,

@@ -19,7 +19,6 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext as _
 
 from recommender.conf import conf
 from recommender.serving import query as placements
@@ -36,31 +35,31 @@ NOTHING: Final = SafeString("")
 @register.simple_tag(takes_context=True)
 def recommended_for_you(context: Context, *, title: str | None = None, **options: Any) -> SafeString:
     """Ranked for this visitor; what is popular for somebody new."""
-    return _render(context, placements.FOR_YOU, title or _("Recommended for you"), **options)
+    return _render(context, placements.FOR_YOU, title, **options)
 
 
 @register.simple_tag(takes_context=True)
 def similar_items(context: Context, item: Any, *, title: str | None = None, **options: Any) -> SafeString:
     """Items like this one."""
-    return _render(context, placements.SIMILAR_ITEMS, title or _("Similar items"), item=item, **options)
+    return _render(context, placements.SIMILAR_ITEMS, title, item=item, **options)
 
 
 @register.simple_tag(takes_context=True)
 def bought_together(context: Context, item: Any, *, title: str | None = None, **options: Any) -> SafeString:
     """What others bought together with this item."""
-    return _render(context, placements.BOUGHT_TOGETHER, title or _("Often bought together"), item=item, **options)
+    return _render(context, placements.BOUGHT_TOGETHER, title, item=item, **options)
 
 
 @register.simple_tag(takes_context=True)
 def recently_viewed(context: Context, *, title: str | None = None, **options: Any) -> SafeString:
     """What this visitor looked at, newest first."""
-    return _render(context, placements.RECENTLY_VIEWED, title or _("Recently viewed"), **options)
+    return _render(context, placements.RECENTLY_VIEWED, title, **options)
 
 
 @register.simple_tag(takes_context=True)
 def buy_again(context: Context, *, title: str | None = None, **options: Any) -> SafeString:
     """What this visitor buys again and again."""
-    return _render(context, placements.BUY_AGAIN, title or _("Buy it again"), **options)
+    return _render(context, placements.BUY_AGAIN, title, **options)
 
 
 @register.simple_tag(takes_context=True)
@@ -85,7 +84,7 @@ def recommender_beacon(context: Context) -> SafeString:
 def _render(
     context: Context,
     placement: str,
-    title: str,
+    title: str | None,
     *,
     item: Any = None,
     n: int | None = None,
@@ -102,7 +101,7 @@ def _render(
     if not found.entries:
         return NOTHING
     shown = {
-        "title": title,
+        "title": title or placements.TITLES[placement],
         "placement": placement,
         "rung": found.rung,
         "token": found.token,

@@ -9,7 +9,7 @@
   const WAIT = PREFIX + "wait"; // no tab sends before this moment
   const BYTES = 60_000; // a POST: beacons may hold 64 KiB
   const ROWS = 100; // a POST
-  const KEPT = 200; // more are dropped
+  const KEPT = 500; // more are dropped
   const DELAY = 2000; // ms in which events gather
   const LIST = "[data-recommender-token]";
   const memory = new Map(); // what storage refuses
