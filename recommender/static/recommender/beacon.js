@@ -7,7 +7,7 @@
 
   const PREFIX = "recommender:"; // of a key: + UUIDv7, + "s" for what was seen
   const WAIT = PREFIX + "wait"; // no tab sends before this moment
-  const BYTES = 60_000; // a POST: beacons may hold 64 KiB
+  const BYTES = 60_000; // a POST; beacons hold 64 KiB
   const ROWS = 100; // a POST
   const KEPT = 500; // more are dropped
   const DELAY = 2000; // ms in which events gather
