@@ -13,7 +13,7 @@ from benchmarks.task import Log, Task
 class ItemKnn(CountingModel):
     """Cosine of the items' visitor sets, the nearest of each item kept, summed over the whole history.
 
-    `damping` visitors are added to each item's, so that one visitor does not make two rare items alike; 0 is the cosine.
+    `damping` visitors are added to each item's, so that one visitor makes no two rare items alike; 0 is the cosine.
     """
 
     name = "item-knn"
