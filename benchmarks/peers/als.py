@@ -8,7 +8,8 @@ from implicit.als import AlternatingLeastSquares
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from benchmarks.peers.lists import interactions, top_lists
+from benchmarks.peers.histories import events_of_pairs
+from benchmarks.peers.lists import top_lists
 from benchmarks.peers.tuning import search
 from benchmarks.task import Ints, Log, Task
 
@@ -46,7 +47,7 @@ class Factors:
     """One factorisation of one log; a repeat raises the confidence by its logarithm."""
 
     def __init__(self, log: Log, settings: dict[str, Any], seed: int) -> None:
-        self._taken: sp.csr_matrix = interactions(log)
+        self._taken: sp.csr_matrix = events_of_pairs(log)
         confidence = self._taken.copy()
         confidence.data = 1.0 + np.log(confidence.data)
         with threadpool_limits(1, "blas"):  # implicit has threads of its own

@@ -5,8 +5,9 @@ from typing import Any, Final
 import numpy as np
 import scipy.sparse as sp
 
-from benchmarks.peers.counting import CELLS, CountingModel, Score
+from benchmarks.peers.counting import CountingModel
 from benchmarks.peers.histories import BASKET, DAY, Floats, matrix, steps_from_end
+from benchmarks.peers.lists import CELLS, Score
 from benchmarks.task import Ints, Log, Task
 
 MAX_NEIGHBOURHOOD: Final = 50_000  # visitors among whom neighbours are looked for

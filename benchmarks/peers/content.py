@@ -6,8 +6,9 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from benchmarks.peers.counting import CountingModel, Score
+from benchmarks.peers.counting import CountingModel
 from benchmarks.peers.histories import EVENT, recent
+from benchmarks.peers.lists import Score
 from benchmarks.task import Log, Task
 
 WORD: Final = r"\S+"  # `item_texts` has split them already

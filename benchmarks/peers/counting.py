@@ -2,20 +2,20 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from benchmarks.metrics import validation_ndcg
+from benchmarks.metrics import CUT_OFF, validation_ndcg
 from benchmarks.peers.histories import Floats, popularity, taken
+from benchmarks.peers.lists import Score, top_lists
+from benchmarks.peers.tuning import TUNING_SHARE
 from benchmarks.task import Ints, Log, Question, Task
 
 Settings = dict[str, Any]
-Score = Callable[[Ints], Floats]  # [n] visitors → [n, items] float32, higher is better; nothing known is 0 or less
-CELLS: Final = 10_000_000  # scores held at once
-TUNING_SHARE: Final = 0.5  # of the budget; the rest is for learning from all of train
 
 
 class CountingModel:
@@ -36,7 +36,7 @@ class CountingModel:
         return None
 
     def scorer(self, learned: Any, log: Log, **quick: Any) -> Score:
-        """Scores for visitors with the histories of `log`."""
+        """Scores for visitors with the histories of `log`; nothing known is 0 or less."""
         raise NotImplementedError
 
     def fits(self, task: Task, setting: Settings) -> bool:
@@ -60,8 +60,8 @@ class CountingModel:
 
     def top(self, visitors: Ints, k: int, exclude_taken: bool) -> NDArray[np.int32]:
         """[n, k] items, best first; -1 where neither the model nor popularity knows more."""
-        before = self._taken if exclude_taken else None
-        return top_lists(self._scores[exclude_taken], self._popularity, visitors, k, before)
+        score = _over(self._popularity, self._scores[exclude_taken])
+        return top_lists(score, self._taken, visitors, k, exclude_taken)
 
     def _tune(self, task: Task, seconds: float) -> dict[str, tuple[float, Settings, Settings]]:
         ends = time.monotonic() + seconds
@@ -74,8 +74,8 @@ class CountingModel:
             for quick, question in itertools.product(quicks, task.questions):
                 if best.keys() >= {q.name for q in task.questions} and time.monotonic() > ends:
                     break
-                score = self.scorer(learned, task.fit, **quick)
-                value = _validated(task, question, score, popular, before if question.exclude_taken else None)
+                score = _over(popular, self.scorer(learned, task.fit, **quick))
+                value = _validated(task, question, score, before)
                 if question.name not in best or value > best[question.name][0]:
                     best[question.name] = (value, slow, quick)
             if time.monotonic() + (time.monotonic() - began) > ends:  # another one would take as long
@@ -83,28 +83,15 @@ class CountingModel:
         return best
 
 
-def top_lists(score: Score, popular: Floats, visitors: Ints, k: int, before: Any) -> NDArray[np.int32]:
-    """[n, k] items by score; behind the positive scores by `popular` ([items], below any score); -1 where both are 0.
+def _over(popular: Floats, score: Score) -> Score:
+    """Positive scores as they are; behind them `popular` ([items], below any score), -inf where both are 0."""
+    behind = np.where(popular > 0, popular, -np.inf).astype(np.float32)
 
-    Args:
-        before: [visitors, items] CSR of what must not be listed, or None.
-    """
-    chunk = max(1, CELLS // len(popular))
-    lists = np.full((len(visitors), k), -1, dtype=np.int32)
-    for start in range(0, len(visitors), chunk):
-        numbers = visitors[start : start + chunk]
-        scores = score(numbers)  # [chunk, items]
-        scores = np.where(scores > 0, scores, popular)
-        if before is not None:
-            rows, columns = before[numbers].nonzero()
-            scores[rows, columns] = 0.0
-        most = min(k, scores.shape[1])
-        best = np.argpartition(-scores, most - 1, axis=1)[:, :most]
-        found = np.take_along_axis(scores, best, axis=1)
-        order = np.lexsort((best, -found), axis=1)
-        best, found = np.take_along_axis(best, order, axis=1), np.take_along_axis(found, order, axis=1)
-        lists[start : start + chunk, :most] = np.where(found > 0, best, -1)
-    return lists
+    def scores(visitors: Ints) -> Floats:
+        known = score(visitors)
+        return np.where(known > 0, known, behind)
+
+    return scores
 
 
 def _small(popular: Floats) -> Floats:
@@ -112,10 +99,11 @@ def _small(popular: Floats) -> Floats:
     return np.asarray(popular * (1e-20 / max(float(popular.max(initial=0.0)), 1.0)), dtype=np.float32)
 
 
-def _validated(task: Task, question: Question, score: Score, popular: Floats, before: Any) -> float:
+def _validated(task: Task, question: Question, score: Score, before: sp.csr_matrix) -> float:
     right = task.validation[question.name]
     asked = np.unique(right.visitor)
-    return validation_ndcg(top_lists(score, popular, asked, 10, before), asked, right, task.items)
+    lists = top_lists(score, before, asked, CUT_OFF, question.exclude_taken)
+    return validation_ndcg(lists, asked, right, task.items)
 
 
 def _products(grid: Mapping[str, Sequence[Any]]) -> Iterator[Settings]:

@@ -7,8 +7,9 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
-from benchmarks.peers.counting import CountingModel, Score, Settings
+from benchmarks.peers.counting import CountingModel, Settings
 from benchmarks.peers.histories import BASKET, EVENT, Floats, popularity, recent, taken, units
+from benchmarks.peers.lists import Score
 from benchmarks.task import Ints, Log, Task
 
 MOST: Final = 10_000  # items; memory grows with the square, seconds with the cube

@@ -44,9 +44,14 @@ def matrix(log: Log, weight: NDArray[Any]) -> sp.csr_matrix:
     return sp.csr_matrix(cells, shape=(log.visitors, log.items))
 
 
+def events_of_pairs(log: Log) -> sp.csr_matrix:
+    """[visitors, items] CSR float32, how many events the pair has."""
+    return matrix(log, np.ones(len(log)))
+
+
 def taken(log: Log) -> sp.csr_matrix:
     """[visitors, items] CSR of 1.0 where the visitor took the item."""
-    found = matrix(log, np.ones(len(log)))
+    found = events_of_pairs(log)
     found.data[:] = 1.0
     return found
 

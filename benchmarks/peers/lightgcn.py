@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.nn import LightGCN as PyGLightGCN
 
-from benchmarks.peers.lists import interactions, top_lists
+from benchmarks.peers.histories import events_of_pairs
+from benchmarks.peers.lists import top_lists
 from benchmarks.peers.tuning import learn
 from benchmarks.task import Ints, Log, Task
 
@@ -60,7 +61,7 @@ class Graph:
 
     def __init__(self, log: Log, seed: int) -> None:
         torch.manual_seed(seed)
-        self._taken: sp.csr_matrix = interactions(log)
+        self._taken: sp.csr_matrix = events_of_pairs(log)
         self._visitors = log.visitors
         self._is_cold = np.bincount(self._taken.indices, minlength=log.items) == 0
         pairs = self._taken.tocoo()

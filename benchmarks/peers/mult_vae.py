@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.peers.lists import interactions, top_lists
+from benchmarks.peers.histories import events_of_pairs
+from benchmarks.peers.lists import top_lists
 from benchmarks.peers.tuning import learn
 from benchmarks.task import Ints, Log, Task
 
@@ -60,7 +61,7 @@ class Autoencoder:
 
     def __init__(self, log: Log, seed: int) -> None:
         torch.manual_seed(seed)
-        self._taken: sp.csr_matrix = interactions(log)
+        self._taken: sp.csr_matrix = events_of_pairs(log)
         self._is_cold = np.bincount(self._taken.indices, minlength=log.items) == 0
         self._with_events = torch.from_numpy(np.flatnonzero(np.diff(self._taken.indptr)))
         self._network = Network(log.items)

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers.counting import CountingModel, Score
+from benchmarks.peers.counting import CountingModel
 from benchmarks.peers.histories import DAY, Floats, popularity
+from benchmarks.peers.lists import Score
 from benchmarks.task import Log, Task
 
 MONTH = 30 * DAY

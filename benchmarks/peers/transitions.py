@@ -5,8 +5,9 @@ from typing import Any, Final
 import numpy as np
 import scipy.sparse as sp
 
-from benchmarks.peers.counting import CountingModel, Score, Settings
+from benchmarks.peers.counting import CountingModel, Settings
 from benchmarks.peers.histories import BASKET, EVENT, nearest_items, popularity, recent, steps, units
+from benchmarks.peers.lists import Score
 from benchmarks.task import Log, Task
 
 STEP_DECAY: Final = 0.6
