@@ -15,6 +15,7 @@ from django.db import DatabaseError, connections, router
 from django.utils.module_loading import import_string
 
 from recommender.capture.consent import LEVELS
+from recommender.capture.ledger import store_alarms
 from recommender.catalog import Catalog, get_catalog, item_model
 from recommender.conf import DEFAULTS, FEWEST_BUYERS, PREFIX
 from recommender.exceptions import CatalogNotFound, VectorExtensionMissing
@@ -123,6 +124,26 @@ def check_pgvector(databases: Sequence[str] | None = None, **kwargs: Any) -> lis
         hint = "Install pgvector 0.8.5 or newer, then run ALTER EXTENSION vector UPDATE."
         return [Warning(f"pgvector {row[0]} has known bugs in its index.", hint=hint, id="recommender.W004")]
     return []
+
+
+@register(Tags.database)
+def check_event_store(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """W005: no event lies in the default partition. W006: the ledger adds up."""
+    alias = router.db_for_write(apps.get_model("recommender.Event"))
+    if alias not in (databases or ()) or connections[alias].vendor != "postgresql":
+        return []
+    try:
+        has_default_rows, differs = store_alarms()
+    except DatabaseError:
+        return []  # before the first migrate, or a server that is away
+    found: list[CheckMessage] = []
+    if has_default_rows:
+        hint = "Run the Celery beat: its task recommender.keep_books makes the months' partitions ahead."
+        found.append(Warning("Events lie in the default partition.", hint=hint, id="recommender.W005"))
+    if differs:
+        hint = "Look at manage.py recommender_ledger: rows that were received have no outcome. Please report it."
+        found.append(Warning("The ledger of events does not add up.", hint=hint, id="recommender.W006"))
+    return found
 
 
 def _wrong_lookups(catalog: Catalog) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Celery's doors: each takes an id or nothing and calls a plain function. No torch here, see `supervision`."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery import shared_task
@@ -8,6 +8,7 @@ from celery.signals import worker_ready
 from django.db import Error, connection
 
 from recommender import runs, supervision
+from recommender.capture import keep, ledger, partitions, quarantine
 from recommender.capture.impressions import forget_old_impressions
 from recommender.capture.rate_limit import forget_empty_buckets
 from recommender.delivery import TRAIN_TASK
@@ -39,6 +40,15 @@ def tidy() -> None:
     forget_old_impressions()
 
 
+@shared_task(name="recommender.keep_books", ignore_result=True)  # type: ignore[untyped-decorator]
+def keep_books() -> None:
+    """Every minute: store what waits on this machine's disk, make the next months' partitions, add the ledger up."""
+    keep.drain()
+    partitions.create_ahead(datetime.now(UTC).date())
+    ledger.compact()
+    quarantine.trim()
+
+
 @shared_task(name="recommender.expire", ignore_result=True)  # type: ignore[untyped-decorator]
 def expire() -> None:
     """Every half hour: delete events past their retention, end the ids of visits that are over."""
@@ -62,6 +72,11 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
             "task": "recommender.tidy",
             "schedule": timedelta(minutes=5),
             "options": {"expires": 300},
+        },
+        "recommender-keep-books": {
+            "task": "recommender.keep_books",
+            "schedule": timedelta(minutes=1),
+            "options": {"expires": 60},
         },
         "recommender-expire": {
             "task": "recommender.expire",

@@ -1,5 +1,6 @@
 """Admin classes for tables that only the plugin writes: look, never edit."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib.admin import ModelAdmin
@@ -12,7 +13,7 @@ from django.template.response import TemplateResponse
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # takes no arguments at run time
     """No add, no change, no delete; `actions` would only offer deletion."""
 
-    actions = None
+    actions: Sequence[str] | None = None
 
     class Media:
         css: ClassVar = {"all": ["recommender/admin.css"]}

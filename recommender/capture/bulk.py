@@ -7,18 +7,21 @@ load that was cut off is continued by starting it again. Events of today come th
 import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
 from django.db import connection, transaction
+from django.utils import timezone
 from numpy.typing import NDArray
 from psycopg import sql
 
 from recommender.capture import binary_copy
 from recommender.capture.items import existing_keys, key_or_none
+from recommender.capture.partitions import ensure_months
 from recommender.capture.tables import KINDS
 from recommender.catalog import key_field
-from recommender.models import Event, Visitor
+from recommender.models import Event, LedgerEntry, Visitor
 
 ROWS_PER_CHUNK: Final = 100_000  # a transaction each
 MAX_QUANTITY: Final = 2**31 - 1  # what the column holds
@@ -105,6 +108,7 @@ def load_events(columns: EventColumns, progress: Progress | None = None) -> Load
         ValueError: a column is too short, or holds a value that no event can have; nothing was stored.
     """
     _check(columns)
+    ensure_months(_months(columns))
     keys, places = _existing_items(columns.item)
     staged = {**_staged(columns), "item": places}
     stored = refused = 0
@@ -190,7 +194,29 @@ def _load_chunk(chunk: dict[str, NDArray[Any]], keys: list[Any]) -> tuple[int, i
         cursor.execute(_insert())
         stored: int = cursor.rowcount
         cursor.execute("DROP TABLE load_event, load_item")  # the caller's transaction may go on to the next chunk
+        _book(len(chunk["id"]), stored, refused)
     return stored, refused
+
+
+def _book(received: int, stored: int, refused: int) -> None:
+    """The chunk's entry in the ledger, in its transaction."""
+    LedgerEntry.objects.create(
+        day=timezone.now().date(),
+        source=Event.Source.BULK,
+        received=received,
+        stored=stored,
+        duplicate=received - stored - refused,
+        quarantined=0,
+        refused=refused,
+    )
+
+
+def _months(columns: EventColumns) -> set[date]:
+    """The months in the ids; ids without a time have none."""
+    times = np.asarray(columns.id).view(np.uint8).reshape(-1, 16)[:, :6].astype(np.int64)
+    milliseconds = times @ (256 ** np.arange(5, -1, -1))
+    months = np.unique(milliseconds[milliseconds > 0].astype("datetime64[ms]").astype("datetime64[M]"))
+    return set(months.astype("datetime64[D]").astype(object))
 
 
 def _stage_items(cursor: Any, places: NDArray[np.int32], keys: list[Any]) -> None:

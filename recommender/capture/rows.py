@@ -23,6 +23,7 @@ from recommender.conf import conf
 from recommender.exceptions import EventRefused
 
 KIND_CODES: Final = {name: code for code, name in KINDS.items()}
+BROWSER_KINDS: Final = ("view", "click", "cart")  # a purchase is the shop's word
 MAX_QUANTITY: Final = 1_000_000  # pieces; a typing error is more likely than an order of more
 MAX_VALUE_CENTS: Final = 10**12
 MAX_SKEW_SECONDS: Final = 2**31 - 1  # what the column holds: 68 years

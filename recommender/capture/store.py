@@ -116,6 +116,10 @@ def _outcomes(
             draft = batch.drafts[place] if rejected is None else None
             why = rejected or Rejected(draft.index, code, _reason(code), draft.raw)  # type: ignore[union-attr]
             (outcome.quarantined if status == "quarantined" else outcome.refused).append(why)
+    for outcome in found:
+        if isinstance(outcome, Outcome):
+            outcome.quarantined.sort(key=lambda row: row.index)
+            outcome.refused.sort(key=lambda row: row.index)
     return found
 
 

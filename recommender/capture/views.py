@@ -30,14 +30,13 @@ from recommender.capture.own_page import is_own_page
 from recommender.capture.post import Post, Refused, read_post
 from recommender.capture.rate_limit import Allowance, spend
 from recommender.capture.record import deliver
-from recommender.capture.rows import KIND_CODES, Rejected, check_rows
+from recommender.capture.rows import BROWSER_KINDS, KIND_CODES, Rejected, check_rows
 from recommender.capture.sender import known_key
 from recommender.capture.store import Outcome
 from recommender.capture.visitor import consent_of
 from recommender.exceptions import NoConsent, NotKept, VisitorErased, VisitorNotFound
 from recommender.models import Event, Visitor
 
-BROWSER_KINDS: Final = ("view", "click", "cart")
 RETRY_SECONDS: Final = "30"  # a restart of Postgres is over by then
 
 
