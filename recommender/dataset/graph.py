@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from recommender.capture.tables import PURCHASE
 from recommender.dataset.sequences import Histories
 
 DAY = 86_400  # seconds
@@ -48,16 +49,21 @@ class ItemPairs:
 def item_pairs(
     grouped: Histories, item_rows: int, min_buyers: int, most: int = 24, damping: float = 10.0, chunk: int = 2_000
 ) -> ItemPairs:
-    """For each item the `most` others that share its baskets, with at least `min_buyers` visitors behind them.
+    """For each item the `most` others that share its baskets, with at least `min_buyers` buyers behind them.
 
-    A basket is what one visitor took at one timestamp. Damping, in baskets, keeps rare pairs from the top.
+    A basket is what one visitor bought on one day (UTC), so nobody supports a pair twice a day, however often they
+    order; views and carts, which a browser can make up, support nothing. Damping, in baskets, keeps rare pairs from
+    the top.
     """
-    visitor_items = _binary(grouped.owner, grouped.item, (len(grouped.visitor), item_rows))
+    bought = grouped.kind == PURCHASE
+    owner, item, day = grouped.owner[bought], grouped.item[bought], grouped.at[bought] // DAY
+    visitor_items = _binary(owner, item, (len(grouped.visitor), item_rows))
     buyers = np.asarray(visitor_items.sum(axis=0)).ravel()
-    frequent = buyers[grouped.item] >= min_buyers
-    baskets = _binary(
-        grouped.basket[frequent], grouped.item[frequent], (int(grouped.basket.max(initial=-1)) + 1, item_rows)
-    )
+    frequent = buyers[item] >= min_buyers
+    starts = np.ones(len(owner), dtype=bool)  # events are sorted by visitor and time: where a basket begins
+    starts[1:] = (owner[1:] != owner[:-1]) | (day[1:] != day[:-1])
+    basket = np.cumsum(starts) - 1
+    baskets = _binary(basket[frequent], item[frequent], (int(basket.max(initial=-1)) + 1, item_rows))
     by_item = baskets.T.tocsr()
     scale = 1.0 / np.sqrt(np.asarray(baskets.sum(axis=0)).ravel() + damping)
     rows = np.flatnonzero(buyers >= min_buyers)

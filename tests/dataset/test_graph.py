@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recommender.capture.tables import PURCHASE
+from recommender.capture.tables import PURCHASE, VIEW
 from recommender.dataset.graph import item_pairs, visitor_item_matrix
 from recommender.dataset.sequences import histories
 from recommender.dataset.vocabulary import Vocabulary
@@ -32,6 +32,24 @@ def test_a_pair_needs_five_different_buyers(buyers: int, found: bool) -> None:
 def test_one_buyer_a_hundred_times_makes_no_pair() -> None:
     items = Vocabulary(np.array([1, 2]))
     rows = [(1, item, PURCHASE, START + day * DAY) for day in range(100) for item in (1, 2)]
+    assert len(item_pairs(histories(log_of(rows), items), len(items), min_buyers=5).item) == 0
+
+
+def test_a_buyer_supports_a_pair_once_a_day() -> None:
+    items = Vocabulary(np.array([1, 2, 3]))
+    once = [*together(6), *((visitor, item, PURCHASE, START) for visitor in range(7, 13) for item in (1, 3))]
+    again = [(1, item, PURCHASE, START + 60 * order) for order in range(1, 50) for item in (1, 2)]
+    for rows in (once, sorted(once + again, key=lambda row: row[3])):
+        pairs = item_pairs(histories(log_of(rows), items), len(items), min_buyers=5)
+        assert dict(zip(pairs.other[pairs.item == 1].tolist(), pairs.score[pairs.item == 1].tolist(), strict=True)) == {
+            2: pytest.approx(6 / np.sqrt(22 * 16)),
+            3: pytest.approx(6 / np.sqrt(22 * 16)),
+        }
+
+
+def test_views_at_one_moment_are_nothing_bought_together() -> None:
+    items = Vocabulary(np.array([1, 2]))
+    rows = [(visitor, item, VIEW, START) for visitor in range(50) for item in (1, 2)]
     assert len(item_pairs(histories(log_of(rows), items), len(items), min_buyers=5).item) == 0
 
 
