@@ -12,6 +12,7 @@ The neural peers need `make bench-install`. Written: benchmarks/results/quality.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -167,4 +168,5 @@ def _last_line(log: Path, width: int) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the model's process is ended too
     sys.exit(main())

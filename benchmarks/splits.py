@@ -25,7 +25,8 @@ SPLITS: Final = ("time", "leave-one-out")
 LIST_LENGTH: Final = 100
 NEXT, NEW, LAST = Question("next", False), Question("new", True), Question("last", True)
 REBUY_SHARE: Final = 0.05  # of the held-out pairs; below it "next basket" is the same question as "new"
-MAX_ASKED: Final = 30_000  # visitors, drawn where there are more
+MAX_SCORES: Final = 300_000_000  # asked visitors × items; more visitors are drawn from, down to LEAST_ASKED
+LEAST_ASKED: Final = 5_000
 MAX_VALIDATION: Final = 5_000
 
 Mask = NDArray[np.bool_]
@@ -74,7 +75,7 @@ def split(data: Dataset, how: str, seed: int = 0) -> tuple[Task, Mask, Truth]:
     inner = by_time(train, None) if how == "time" else leave_one_out(train)
     questions = _questions(train, right)
     rng = np.random.default_rng(seed)
-    asked = _drawn(np.unique(np.concatenate([right[q.name].visitor for q in questions])), MAX_ASKED, rng)
+    asked = _drawn(np.unique(np.concatenate([right[q.name].visitor for q in questions])), most_asked(train.items), rng)
     task = Task(
         name=data.name,
         split=how,
@@ -175,6 +176,11 @@ def _pairs(log: Log, events: Any) -> Pairs:
     rows = np.asarray(events, dtype=np.int64)
     pair = np.unique(log.visitor[rows] * log.items + log.item[rows])
     return Pairs(pair // log.items, pair % log.items)
+
+
+def most_asked(items: int) -> int:
+    """How many visitors are asked at most: 24,000 with 12,000 items, 5,000 from 60,000 items on."""
+    return max(LEAST_ASKED, MAX_SCORES // max(items, 1))
 
 
 def _drawn(visitors: Ints, most: int, rng: np.random.Generator) -> Ints:

@@ -10,7 +10,7 @@ from benchmarks.peers.histories import BASKET, DAY, Floats, matrix, steps_from_e
 from benchmarks.peers.lists import CELLS, Score
 from benchmarks.task import Ints, Log, Task
 
-MAX_NEIGHBOURHOOD: Final = 50_000  # visitors among whom neighbours are looked for
+MAX_NEIGHBOURHOOD: Final = 20_000  # visitors among whom neighbours are looked for
 
 
 class OwnHistory(CountingModel):

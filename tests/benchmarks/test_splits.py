@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.splits import CannotSplit, by_time, leave_one_out, split, write
+from benchmarks.splits import CannotSplit, by_time, leave_one_out, most_asked, split, write
 from benchmarks.task import Pairs, read_task
 from tests.benchmarks.worlds import dataset, log
 
@@ -91,3 +91,14 @@ def test_a_question_without_answers_is_not_asked() -> None:
     task, _, _ = split(dataset(events, 3), "time")
 
     assert [question.name for question in task.questions] == ["next"]
+
+
+def test_many_visitors_are_drawn_from_and_only_they_are_judged(monkeypatch) -> None:
+    monkeypatch.setattr("benchmarks.splits.LEAST_ASKED", 7)
+    monkeypatch.setattr("benchmarks.splits.MAX_SCORES", 100)
+    events = [(number % 30, number, number) for number in range(600)]
+
+    task, _, truth = split(dataset(events, 600), "time")
+
+    assert most_asked(600) == len(task.asked) == 7
+    assert np.array_equal(np.unique(truth.right["new"].visitor), task.asked)
