@@ -20,11 +20,18 @@ FOREVER: Final = 1e9  # days of decay that change nothing
 
 
 def popularity(grouped: Histories, item_rows: int, now: int, decay_days: float = 30.0) -> Floats:
-    """[item_rows] decayed count of different visitors, each visitor at most once a day and item."""
+    """[item_rows] decayed count of visitors: a visitor counts an item once a day, and for one at most in all.
+
+    So a few visitors who come every day cannot make a best seller.
+    """
     day = grouped.at // 86_400
     once = np.unique(np.stack([grouped.owner, grouped.item, day]), axis=1)
     weight = np.exp(-(now // 86_400 - once[2]) / decay_days)
-    return np.bincount(once[1], weights=weight, minlength=item_rows).astype(np.float32)
+    owner, item = once[0], once[1]
+    first = np.ones(len(item), dtype=bool)  # sorted by visitor, item and day: where a visitor's days of an item begin
+    first[1:] = (owner[1:] != owner[:-1]) | (item[1:] != item[:-1])
+    by_visitor = np.minimum(np.bincount(np.cumsum(first) - 1, weights=weight), 1.0)
+    return np.bincount(item[first], weights=by_visitor, minlength=item_rows).astype(np.float32)
 
 
 def popular(grouped: Histories, item_rows: int, now: int, decay_days: float = FOREVER) -> Scorer:

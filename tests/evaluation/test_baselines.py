@@ -16,6 +16,14 @@ def test_popularity_counts_visitors_not_events() -> None:
     assert counts[2] > counts[1]
 
 
+def test_visitors_who_come_every_day_make_no_best_seller() -> None:
+    regulars = [(v, 1, PURCHASE, START + day * DAY) for v in (1, 2) for day in range(60)]
+    others = [(v, 2, PURCHASE, START + 59 * DAY) for v in range(3, 7)]
+    grouped = histories(log_of(sorted(regulars + others, key=lambda row: row[3])), ITEMS)
+    counts = popularity(grouped, len(ITEMS), START + 59 * DAY)
+    assert (counts[1], counts[2]) == (2, 4)
+
+
 def test_item_knn_ranks_the_own_camp_first() -> None:
     grouped = histories(camps(), ITEMS)
     scores = item_knn(grouped, len(ITEMS), int(grouped.at.max()))(np.array([0]))[0]
