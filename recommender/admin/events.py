@@ -47,8 +47,8 @@ class EventChangeList(ChangeList):
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
     change_list_template = "admin/recommender/event/list.html"
-    list_display = ("at", "kind", "item_title", "visitor_link", "quantity", "source", "placement")
-    list_filter = ("kind", "source", "at")
+    list_display = ("at", "kind", "item_title", "visitor_link", "quantity", "source", "placement", "doubt")
+    list_filter = ("kind", "source", "doubt", "at")
     list_select_related = ("visitor__user",)
     search_fields = ("visitor",)  # see get_search_results
     search_help_text = gettext_lazy("The key of a visitor, the name or e-mail of an account, or the id of an event")
@@ -69,6 +69,7 @@ class EventAdmin(ReadOnlyAdmin):
         "value_cents",
         "source",
         "impression",
+        "doubt",
         "received_at",
     )
 

@@ -150,3 +150,25 @@ def test_a_shops_test_chooses_the_list(products: list[Product]) -> None:
 @override_recommendations([])
 def test_a_shops_test_chooses_no_list(products: list[Product]) -> None:
     assert render("{% recommended_for_you %}") == ""
+
+
+@pytest.mark.parametrize("tag", ["recommender_styles", "recommender_beacon"])
+def test_scripts_and_styles_carry_the_page_s_nonce(tag: str) -> None:
+    assert 'nonce="n0nce"' in render(f"{{% {tag} %}}", csp_nonce="n0nce")  # Django 6
+    request = RequestFactory().get("/")
+    request.csp_nonce = "n0nce"  # django-csp
+    template = Template(f"{{% load recommender %}}{{% {tag} %}}")
+    assert 'nonce="n0nce"' in template.render(Context({"request": request}))
+    assert "nonce" not in render(f"{{% {tag} %}}")
+
+
+def test_the_beacon_is_told_the_consent_of_whoever_is_logged_in_and_the_default_to_others() -> None:
+    user = User.objects.create_user("household-2")
+    Visitor.objects.create(user=user, consent=Visitor.Consent.NONE)
+    request = RequestFactory().get("/")
+    request.user, request.COOKIES["sessionid"] = user, "x"
+    template = Template("{% load recommender %}{% recommender_beacon %}")
+    assert 'data-consent="none"' in template.render(Context({"request": request}))
+    assert 'data-consent="full"' in render("{% recommender_beacon %}")
+    with override_settings(RECOMMENDER_CONSENT="session"):
+        assert 'data-consent="session"' in template.render(Context({}))
