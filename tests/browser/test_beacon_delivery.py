@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from recommender.models import Event, Impression, Visitor
 from recommender.tokens import sign_impressions
 from shop.models import Product
+from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.worlds import make_products
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -269,3 +270,26 @@ def test_it_works_where_the_browser_refuses_storage_and_locks(
     page.goto("about:blank")
     time.sleep(0.5)
     assert Event.objects.count() == 3
+
+
+def test_a_page_that_comes_back_from_the_browser_s_cache_goes_on(
+    chromium: Browser, products: list[Product], live_server: Any
+) -> None:
+    """On the shop's own pages: one that a test answers itself never enters the cache."""
+    browser = chromium.browser_type.launch(
+        executable_path=CHROMIUM, args=FLAGS, ignore_default_args=["--disable-back-forward-cache"]
+    )
+    try:
+        page = browser.new_page()
+        page.add_init_script("addEventListener('pageshow', (event) => { window.cameBack = event.persisted })")
+        page.goto(f"{live_server.url}/")
+        page.locator("[data-recommender-item]").first.scroll_into_view_if_needed()
+        assert wait_until(Impression.objects.exists)
+        page.goto(f"{live_server.url}/search/?q=product")
+        page.evaluate("setTimeout(() => history.back())")
+        page.wait_for_function("window.cameBack === true")
+        page.locator("[data-recommender-item] a").first.click(button="middle")
+        assert wait_until(lambda: count(Event.Kind.CLICK) == 1)
+        assert Impression.objects.count() == 1  # the list is the same, and the visitor too
+    finally:
+        browser.close()
