@@ -47,12 +47,14 @@ class EmbeddedPostgres:
         folder: made if missing; kept after the stop, so the next start takes 0.2 s instead of 1 s.
         durable: False trades safety after a power cut for speed; for tests only.
         log: where the server writes; `folder/postgres.log` unless given.
+        port: taken where it is free, so that clients find the server again after a restart.
     """
 
-    def __init__(self, folder: Path, durable: bool = True, log: Path | None = None) -> None:
+    def __init__(self, folder: Path, durable: bool = True, log: Path | None = None, port: int = 0) -> None:
         self.folder = folder.resolve()
         self.log = log or self.folder / "postgres.log"
         self.durable = durable
+        self.port = port
         self.url = ""
         self._account = server_account()
         self._lock: int | None = None
@@ -137,7 +139,7 @@ class EmbeddedPostgres:
     def _serve(self, install: Path, data: Path) -> int:
         """Start the server and wait until it answers; returns its port."""
         for _attempt in range(3):  # another process may take the free port first
-            port = free_port()
+            port = free_port(self.port)
             argv: list[str | Path] = [install / "bin" / "postgres", "-D", data, "-p", str(port)]
             argv += [f"--{name}={value}" for name, value in self._settings().items()]
             self._server = start(

@@ -31,7 +31,8 @@ class Watchdog:
         """Within this block the connection answers in `seconds`, or is cut.
 
         Args:
-            connection: Django's; one that connects only now is bound by its `connect_timeout` until it has.
+            connection: out of `django.db.connections`, since the proxy `django.db.connection` means another one in the
+                watching thread. One that connects only now is bound by its `connect_timeout` until it has.
         """
         number = next(self._numbers)
         with self._lock:

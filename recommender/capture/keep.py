@@ -16,7 +16,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
 
 from recommender.capture import deadline
 from recommender.capture.group_commit import GroupCommit, renewed_after_fork
@@ -69,8 +69,13 @@ def in_time() -> Iterator[None]:
     if connection.in_atomic_block:
         yield
         return
+    wrapper: Any = connections[connection.alias]
+    if spill_files() is not None and wrapper.connection is not None:
+        # Django would ask a frozen server first whether it is there, and then connect to it again. A connection that
+        # went stale costs a detour over the disk instead.
+        wrapper.health_check_done = True
     try:
-        with deadline.watch(connection, conf.CAPTURE_BUDGET_MS / 1_000):
+        with deadline.watch(wrapper, conf.CAPTURE_BUDGET_MS / 1_000):
             yield
     except AWAY as error:
         logger.warning("The database does not take events: %s", error)

@@ -1,7 +1,7 @@
 """A file a process for events that the database does not take right now: appended, fsynced, drained in order.
 
 A record is 4 bytes of length, 4 of CRC-32 and a batch as msgpack. A record that was cut off by a crash was never
-acknowledged. The owner holds a lock on its file while it lives; the file of a dead process is anybody's to drain.
+acknowledged. The process that appends to a file holds a lock on it; a file without one is anybody's to drain.
 """
 
 import fcntl
@@ -39,7 +39,6 @@ class Spill:
         self._folder = folder
         self._lock = threading.Lock()
         self._own: int | None = None  # file descriptor, locked
-        self._path: Path | None = None
         self._process = os.getpid()
 
     def append(self, batch: Batch) -> None:
@@ -61,27 +60,24 @@ class Spill:
                 raise
 
     def holds_own(self) -> bool:
-        """Whether this process's file holds a record."""
+        """Whether a record of this process waits."""
+        own = f"-{os.getpid()}{SUFFIX}"
         with self._lock:
-            return self._own is not None and self._process == os.getpid() and os.fstat(self._own).st_size > 0
+            return any(path.name.endswith(own) and path.stat().st_size for path in self._files())
 
     def drain(self, write: Drain) -> int:
-        """Give every batch to `write`, this process's own last, and delete what was taken; how many batches.
+        """Give every batch to `write`, file by file, oldest first, and delete what was taken; how many batches.
 
         Batches whose transaction was committed just before a crash come twice: `write` must not mind.
 
         Raises:
-            Exception: what `write` raised; what it had not taken stays.
+            Exception: what `write` raised; the file that it was busy with stays whole.
         """
-        drained = sum(self._drain_other(path, write) for path in self._files() if path != self._path)
-        with self._lock:  # nobody appends meanwhile
-            if self._own is None or self._process != os.getpid():
-                return drained
-            drained += _drain_file(self._own, write)
-            os.ftruncate(self._own, 0)
-        return drained
+        with self._lock:
+            self._let_go()  # `write` may wait for long: whoever appends meanwhile does so to a new file
+        return sum(self._drain(path, write) for path in self._files())
 
-    def _drain_other(self, path: Path, write: Drain) -> int:
+    def _drain(self, path: Path, write: Drain) -> int:
         try:
             file = os.open(path, os.O_RDWR)
         except FileNotFoundError:
@@ -93,7 +89,7 @@ class Spill:
             drained = _drain_file(file, write, path)
             path.unlink()
             return drained
-        except BlockingIOError:  # its process lives and drains it itself
+        except BlockingIOError:  # its process lives and appends to it, or somebody else drains it
             return 0
         finally:
             os.close(file)
@@ -106,8 +102,8 @@ class Spill:
         if self._own is None or self._process != os.getpid():  # a fork shares the parent's file and lock
             self._process = os.getpid()
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._path = self._folder / f"{time.time_ns()}-{self._process}{SUFFIX}"
-            self._own = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+            path = self._folder / f"{time.time_ns()}-{self._process}{SUFFIX}"
+            self._own = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(self._own, fcntl.LOCK_EX)
             folder = os.open(self._folder, os.O_RDONLY)
             try:
@@ -116,8 +112,14 @@ class Spill:
                 os.close(folder)
         return self._own
 
+    def _let_go(self) -> None:
+        """Append no more to this process's file, and unlock it."""
+        if self._own is not None and self._process == os.getpid():
+            os.close(self._own)
+        self._own = None
 
-def _drain_file(file: int, write: Drain, path: Path | None = None) -> int:
+
+def _drain_file(file: int, write: Drain, path: Path) -> int:
     drained, waiting = 0, []
     for batch in _records(file, path):
         waiting.append(batch)
@@ -129,7 +131,7 @@ def _drain_file(file: int, write: Drain, path: Path | None = None) -> int:
     return drained + len(waiting)
 
 
-def _records(file: int, path: Path | None) -> Iterator[Batch]:
+def _records(file: int, path: Path) -> Iterator[Batch]:
     """The batches of a file, up to the first that is not whole."""
     with os.fdopen(os.dup(file), "rb") as stream:
         stream.seek(0)
@@ -142,9 +144,9 @@ def _records(file: int, path: Path | None) -> Iterator[Batch]:
             yield _decode(body)
 
 
-def _set_aside(rest: bytes, path: Path | None) -> None:
+def _set_aside(rest: bytes, path: Path) -> None:
     """A record that a crash cut off is the last one; with others behind it the disk is damaged."""
-    if rest and path is not None:
+    if rest:
         os.link(path, path.with_suffix(DAMAGED))
         logger.error("The spill file %s is damaged: what could not be read is kept in %s", path, DAMAGED)
 

@@ -1,0 +1,121 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from recommender.capture.rows import Draft, check_rows
+from recommender.capture.spill import HEADER, Spill
+from recommender.capture.store import Batch, Sender
+from tests.plugin import ROOT
+
+
+def batch(count: int = 1) -> Batch:
+    drafts: list[Draft] = check_rows([{"item": 1, "kind": "view", "token": "t"}] * count).drafts
+    return Batch(Sender(uuid4(), is_new=True), 1, count, timezone.now(), -3, drafts, [])
+
+
+@pytest.fixture
+def taken() -> list[Batch]:
+    return []
+
+
+def test_what_is_appended_comes_back_in_order_and_is_gone(tmp_path: Path, taken: list[Batch]) -> None:
+    sent = [batch(count) for count in (1, 2, 3)]
+    spill = Spill(tmp_path / "new" / "folder")
+    for each in sent:
+        spill.append(each)
+    assert spill.holds_own()
+    assert spill.drain(taken.extend) == 3
+    assert taken == sent
+    assert not spill.holds_own()
+    assert spill.drain(taken.extend) == 0
+
+
+def test_what_is_not_taken_stays(tmp_path: Path, taken: list[Batch]) -> None:
+    spill = Spill(tmp_path)
+    spill.append(batch())
+
+    def refuse(batches: object) -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        spill.drain(refuse)
+    spill.append(batch())
+    assert spill.drain(taken.extend) == 2
+
+
+def test_appending_does_not_wait_for_whoever_drains(tmp_path: Path, taken: list[Batch]) -> None:
+    spill = Spill(tmp_path)
+    spill.append(batch())
+
+    def take_and_append(batches: list[Batch]) -> None:
+        taken.extend(batches)
+        if len(taken) == 1:
+            spill.append(batch())
+
+    assert spill.drain(take_and_append) == 1
+    assert spill.holds_own()
+    assert spill.drain(take_and_append) == 1
+
+
+@pytest.mark.parametrize("cut", [1, 7, 20])
+def test_a_record_that_a_crash_cut_off_was_never_acknowledged(tmp_path: Path, taken: list[Batch], cut: int) -> None:
+    spill = Spill(tmp_path)
+    spill.append(batch())
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:cut])
+    assert spill.drain(taken.extend) == 1
+
+
+def test_a_damaged_record_is_set_aside_and_never_stored(tmp_path: Path, taken: list[Batch]) -> None:
+    spill = Spill(tmp_path)
+    for _ in range(3):
+        spill.append(batch())
+    (path,) = tmp_path.iterdir()
+    data = bytearray(path.read_bytes())
+    data[HEADER.unpack(data[: HEADER.size])[0] + HEADER.size + 20] ^= 1  # in the second record
+    path.write_bytes(data)
+    assert spill.drain(taken.extend) == 1
+    assert [left.suffix for left in tmp_path.iterdir()] == [".damaged"]
+
+
+def test_the_file_of_a_dead_process_is_drained_and_that_of_a_living_one_is_not(
+    tmp_path: Path, taken: list[Batch]
+) -> None:
+    program = (
+        "import sys, django; django.setup()\n"
+        "from tests.capture.test_spill import Spill, batch, Path\n"
+        "spill = Spill(Path(sys.argv[1])); spill.append(batch())\n"
+        "print('ready', flush=True); sys.stdin.read()"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}
+    argv = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "ready\n"
+        assert Spill(tmp_path).drain(taken.extend) == 0
+        other.kill()
+    assert Spill(tmp_path).drain(taken.extend) == 1
+
+
+def test_a_full_disk_keeps_nothing_of_a_batch(
+    tmp_path: Path, taken: list[Batch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spill = Spill(tmp_path)
+    spill.append(batch())
+    write = os.write
+
+    def half(file: int, data: bytes) -> int:
+        write(file, data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", half)
+        with pytest.raises(OSError, match="No space"):
+            spill.append(batch())
+    spill.append(batch())
+    assert spill.drain(taken.extend) == 2
