@@ -15,7 +15,7 @@ from benchmarks.peers.tuning import learn
 from benchmarks.task import Ints, Log, Task
 
 DIM, LAYERS = 64, 3
-LEARNING_RATE, BATCH = 5e-3, 8_192
+LEARNING_RATE, BATCH = 2e-2, 8_192
 PENALTY: Final = 1e-4
 
 

@@ -14,7 +14,7 @@ from benchmarks.task import Ints, Log, Task
 
 HIDDEN, LATENT, DROPOUT = 600, 200, 0.5
 BETA, EPOCHS_TO_BETA = 0.2, 10
-LEARNING_RATE, BATCH = 1e-3, 500
+LEARNING_RATE, BATCH = 1e-3, 100
 
 
 class MultVAE:
