@@ -47,7 +47,7 @@ class RecentEase(Ease):
     """The same weights, over a history in which each step back weighs less."""
 
     name = "ease-recency"
-    quick = {"decay": (0.95, 0.6, 0.8, 0.9, 0.98), "unit": (EVENT, BASKET)}
+    quick = {"decay": (0.95, 0.4, 0.6, 0.8, 0.9, 0.98), "unit": (EVENT, BASKET)}
 
     def fits(self, task: Task, setting: Settings) -> bool:
         return setting["unit"] in units(task.train)
