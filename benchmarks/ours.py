@@ -10,34 +10,29 @@ from numpy.typing import NDArray
 from benchmarks.peers.histories import DAY, taken
 from benchmarks.task import Ints, Log, Task
 from recommender.capture.tables import EventLog, ItemTable
-from recommender.dataset.split import Holdout
+from recommender.dataset.split import Holdout, Lesson, lessons
 from recommender.encoders.progress import Progress
-from recommender.encoders.stack import StackSettings, train_stack
+from recommender.encoders.stack import StackSettings
 from recommender.evaluation.metrics import top
-from recommender.pipeline import PipelineSettings, Stages, learn_ranker, moment, served_lists, weigh
+from recommender.pipeline import LESSONS, PipelineSettings, Stages, learn, moment, served_lists
 
 CHUNK: Final = 128  # visitors ranked at once
 
 
 class Ours:
-    """Encoders and ranker as a training makes them: from `fit` and the validation answers, asked with all of train."""
+    """Encoders, weights and ranker as a training makes them from all of train."""
 
     name = "ours"
 
     def fit(self, task: Task, budget_seconds: float) -> None:
         """Train; the number of epochs follows from the amount of data, so the budget changes nothing."""
         settings = PipelineSettings(stack=StackSettings(seed=task.seed))
-        stage = Stages(_report)
-        fit, items = event_log(task.fit, task.has_time), item_table(task)
-        right = task.validation[task.questions[0].name]
-        validation = Holdout(right.visitor, right.item, _seconds(task.fit.now, task.has_time))
-        stack = train_stack(fit, items, settings.stack, stage)
-        parts = weigh(stack, fit, validation)
-        ranker = learn_ranker(stack, parts, fit, validation, settings)
-        seen = moment(stack, parts, event_log(task.train, task.has_time), _seconds(task.train.now, task.has_time))
-        self._score = served_lists(seen, settings).scorer(ranker)
+        train = event_log(task.train, task.has_time)
+        learned = learn(_lessons(task, train), train, item_table(task), settings, Stages(_report))
+        seen = moment(learned.stack, learned.parts, train, _seconds(task.train.now, task.has_time))
+        self._score = served_lists(learned.stack, seen, settings).scorer(learned.ranker)
         self._taken = taken(task.train)
-        self.settings: dict[str, Any] = {"weights": {part.name: round(part.weight, 4) for part in parts}}
+        self.settings: dict[str, Any] = {"weights": {part.name: round(part.weight, 4) for part in learned.parts}}
 
     def top(self, visitors: Ints, k: int, exclude_taken: bool) -> NDArray[np.int32]:
         """[n, k] items in the ranker's order; -1 behind the candidates of a request."""
@@ -51,6 +46,16 @@ class Ours:
             is_candidate = np.isfinite(np.take_along_axis(scores, best, axis=1))
             lists[start : start + CHUNK, : best.shape[1]] = np.where(is_candidate, best, -1)
         return lists
+
+
+def _lessons(task: Task, train: EventLog) -> list[Lesson]:
+    """By time as a training takes them; else one, whose answers are each visitor's last item but one."""
+    now = _seconds(task.fit.now, task.has_time)
+    if task.split == "time":
+        return lessons(train, now, LESSONS)
+    right = task.validation[task.questions[0].name]
+    answers = Holdout(right.visitor, right.item, now)
+    return [Lesson(event_log(task.fit, task.has_time), answers, answers)]
 
 
 def event_log(log: Log, has_time: bool) -> EventLog:

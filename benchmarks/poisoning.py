@@ -25,11 +25,11 @@ from rich.table import Table
 from recommender.capture.tables import CART, CLICK, PURCHASE, VIEW, EventLog, ItemTable
 from recommender.dataset.graph import item_pairs
 from recommender.dataset.sequences import histories
-from recommender.dataset.split import holdout_start, split_by_time
+from recommender.dataset.split import holdout_start, lessons, split_by_time
 from recommender.encoders.graph import GraphSettings
 from recommender.encoders.sequence import SequenceSettings
-from recommender.encoders.stack import StackSettings, train_stack
-from recommender.pipeline import PipelineSettings, Stages, learn_ranker, moment, served_lists, weigh
+from recommender.encoders.stack import StackSettings
+from recommender.pipeline import LESSONS, MAX_HOLDOUT_SHARE, PipelineSettings, Stages, learn, moment, served_lists
 
 Doubles = NDArray[np.floating[Any]]
 
@@ -147,14 +147,13 @@ def shares(world: World, log: EventLog, purchases: EventLog, settings: PipelineS
     Args:
         purchases: what "bought together" is counted from.
     """
-    train, _holdout = split_by_time(log, holdout_start(log, settings.holdout_days))
-    fit, validation = split_by_time(train, holdout_start(train, settings.validation_days))
-    stack = train_stack(fit, world.items, settings.stack, Stages(lambda progress: None))
-    parts = weigh(stack, fit, validation)
-    ranker = learn_ranker(stack, parts, fit, validation, settings)
-    seen = moment(stack, parts, log, int(log.at[-1]))
+    train, _holdout = split_by_time(log, holdout_start(log, MAX_HOLDOUT_SHARE, settings.holdout_days))
+    moments = lessons(train, holdout_start(train, settings.validation_share), LESSONS)
+    learned = learn(moments, log, world.items, settings, Stages(lambda progress: None))
+    stack = learned.stack
+    seen = moment(stack, learned.parts, log, int(log.at[-1]))
     asked = np.flatnonzero(seen.grouped.visitor < FAKE)
-    best = _tops(served_lists(seen, settings).scorer(ranker)(asked))
+    best = _tops(served_lists(stack, seen, settings).scorer(learned.ranker)(asked))
     top_sellers = np.argsort(-seen.popularity, kind="stable")[:LIST]
     pairs = item_pairs(histories(purchases, stack.items), len(stack.items), settings.min_buyers, most=LIST)
     for_you = float((best == world.pushed).any(axis=1).sum())

@@ -48,7 +48,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "LEASE_SECONDS": 60,  # a run without a heartbeat for so long is taken over or marked
     "MAX_ATTEMPTS": 3,  # of one training run
     "HOLDOUT_DAYS": 14,  # the newest events judge a version; shortened where they are over a tenth of the log
-    "VALIDATION_DAYS": 14,  # the events before those choose its weights; shortened likewise
+    "VALIDATION_SHARE": 0.1,  # of the events before those: what chooses its weights and teaches its ranker
     "TEXT_ENCODER": "catalogue",  # fitted on the catalogue itself; else a sentence-transformers or BERT name or path
     "MIN_EVENTS": 50,  # below this a run is refused with NotEnoughData
     "MIN_BUYERS": 5,  # "bought together" needs so many different visitors, FEWEST_BUYERS at least
@@ -74,9 +74,7 @@ class Conf:
     def __getattr__(self, name: str) -> Any:
         if name not in DEFAULTS:
             raise AttributeError(f"unknown setting {PREFIX}{name}: known are {', '.join(sorted(DEFAULTS))}")
-        # `getattr` with a default takes five times as long where the shop sets nothing, which is nearly always.
-        is_set: bool = settings.is_overridden(PREFIX + name)  # type: ignore[misc]  # unknown to the stubs
-        return getattr(settings, PREFIX + name) if is_set else DEFAULTS[name]
+        return getattr(settings, PREFIX + name, DEFAULTS[name])
 
 
 conf = Conf()

@@ -357,11 +357,18 @@ class ItemEmbedding(models.Model):
     vector = HalfVectorField()  # width is the version's `dim`; cosine distance
     popularity = models.FloatField()
     is_cold = models.BooleanField()
+    # None and 0 only in versions that older code trained: their lists go without.
+    row = models.PositiveIntegerField(default=0)  # the item's number in the version, from 1
+    statistics = models.BinaryField(null=True)  # little-endian float32, dataset/item_statistics.py
+    links = models.BinaryField(null=True)  # dataset/link_packing.py
 
     class Meta:
         verbose_name = _("item embedding")
         verbose_name_plural = _("item embeddings")
-        indexes = [models.Index(fields=["version", "-popularity"], name="recommender_popularity")]
+        indexes = [
+            models.Index(fields=["version", "-popularity"], name="recommender_popularity"),
+            models.Index(fields=["version", "row"], name="recommender_item_row"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.item_id} in {self.version_id}"

@@ -52,7 +52,7 @@ def pipeline_settings(seed: int) -> PipelineSettings:
             seed=seed,
             effort=conf.TRAINING_EFFORT,
         ),
-        validation_days=conf.VALIDATION_DAYS,
+        validation_share=conf.VALIDATION_SHARE,
         holdout_days=conf.HOLDOUT_DAYS,
         min_buyers=min_buyers(),
         candidates=conf.CANDIDATES,

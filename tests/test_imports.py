@@ -21,7 +21,14 @@ ALLOWED = {
     "privacy": DJANGO_ROOT | {"capture", "serving.authentication", "serving.schema"},
     "index": DJANGO_ROOT | {"encoders.tables"},
     "serving": DJANGO_ROOT
-    | {"index", "capture.accounts", "capture.consent", "capture.visitor", "dataset.ranking_features"},
+    | {
+        "index",
+        "capture.accounts",
+        "capture.consent",
+        "capture.visitor",
+        "dataset.ranking_features",
+        "dataset.link_packing",
+    },
     **{name: DJANGO_ROOT for name in DJANGO_ROOT},
 }
 FOR_ALL = {"capture.tables"}  # the columns that travel

@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from recommender.dataset.ranking_features import FEATURES
+from recommender.dataset.ranking_features import FEATURES, STATISTICS
 from recommender.encoders.tables import EmbeddingTable, Part
 
 DIM = 16
@@ -70,6 +70,8 @@ def tiny_table(products: Sequence[Any], visitors: Sequence[Any] = (), *, groups:
         item=column,
         vector=vectors,
         popularity=np.arange(len(keys), 0, -1, dtype=np.float32),
+        statistics=np.zeros((len(keys), len(STATISTICS)), dtype=np.float32),
+        links=[b""] * len(keys),
         is_cold=np.zeros(len(keys), dtype=bool),
         parts=(Part("sequence", 0, DIM // 2, 0.5), Part("content", DIM // 2, DIM, 0.5)),
         visitor=np.array([visitor.pk for visitor in visitors], dtype=np.int64),
@@ -79,5 +81,5 @@ def tiny_table(products: Sequence[Any], visitors: Sequence[Any] = (), *, groups:
         pair_score=np.linspace(1, 0.5, pairs, dtype=np.float32),
         pair_support=np.full(pairs, 7, dtype=np.int32),
         artifacts={"visitor_encoder.onnx": mean_encoder()},
-        ranker=linear_ranker(similarity=1.0, own_long=0.01),
+        ranker=linear_ranker(similarity=1.0, own_120=0.01),
     )

@@ -15,7 +15,9 @@ STAGES: Final[Mapping[str, Label]] = {
     "graph": gettext_lazy("Learning which products go together"),
     "sequence": gettext_lazy("Learning what shoppers do next"),
     "fusion": gettext_lazy("Weighing what was learned"),
+    "refit": gettext_lazy("Going on with newer events"),
     "judge": gettext_lazy("Comparing with simple methods"),
+    "final": gettext_lazy("Going on with the newest events"),
     "vectors": gettext_lazy("Computing the final vectors"),
     "publish": gettext_lazy("Writing the vectors and publishing"),
 }

@@ -1,66 +1,165 @@
-"""What the ranker sees of a candidate. One definition for training, judging and serving, so that they cannot differ."""
+"""What the ranker sees of a candidate. One definition for training, judging and serving, so that they cannot differ.
 
-from collections.abc import Mapping
+A row holds how alike visitor and item are (by the fused vector and by each part), how the visitor's newest items lead
+to it (`links`), what is known of the item, what the visitor did with it before, and what kind of visitor asks.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 PURCHASE: Final = 4
-LONG_DECAY_DAYS: Final = 120.0  # DATA: own purchases decayed over 120 days are the strongest single repeat signal
-SHORT_DECAY_DAYS: Final = 21.0
-FEATURES: Final = ("similarity", "log_popularity", "own_long", "own_short", "own_share", "is_repeat", "own_items")
+DAY_SECONDS: Final = 86_400.0
+NEVER_DAYS: Final = 400.0  # stands for "not yet"
+LONG_DECAY_DAYS: Final = 120.0  # own purchases decayed so are the strongest single signal where people rebuy
+PURCHASE_DECAYS: Final = (7.0, 21.0, 60.0, LONG_DECAY_DAYS, 400.0)  # days
+INTEREST_DECAYS: Final = (0.1, 2.0, 14.0)  # days, of views, clicks and carts
+USUAL_WEIGHT: Final = 3.0  # repeats that an item's usual interval counts beside a visitor's own
+
+RELATIONS: Final = ("follow", "ease", "content")  # of `links`
+PARTS: Final = ("sequence", "graph", "content")
+LINKED_ITEMS: Final = 40  # newest events of a visitor whose items' links are followed
+LINKED: Final = 60  # candidates of each relation and window
+WINDOWS: Final = ("now", "lately")
+
+SIMILARITIES: Final = ("similarity", *(f"{part}_similarity" for part in PARTS))
+LINKS: Final = tuple(f"{relation}_{window}" for relation in RELATIONS for window in WINDOWS)
+STATISTICS: Final = ("taken_7", "taken_30", "taken_90", "taken", "age", "idle", "repeat_share", "usual_days", "price")
+OWN: Final = (
+    *(f"own_{days:g}" for days in PURCHASE_DECAYS),
+    *(f"interest_{days:g}" for days in INTEREST_DECAYS),
+    "own_count",
+    "own_last",
+    "own_interval",
+    "is_repeat",
+    "is_known",
+)
+VISITOR: Final = ("visitor_baskets", "visitor_idle", "visitor_items")
+FEATURES: Final = (
+    *SIMILARITIES,
+    *LINKS,
+    *(f"{name}_share" for name in LINKS),
+    *STATISTICS,
+    *OWN,
+    "own_share",
+    "overdue",
+    *VISITOR,
+)
+LIMIT: Final = 5.0  # standard deviations; what lies further out was hardly seen in training
 
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 
 
-def decayed_purchases(
-    item: NDArray[np.generic], kind: NDArray[np.generic], age_days: Floats, decay_days: float
-) -> dict[object, float]:
-    """item → sum over its purchases of exp(-age / decay_days), for one visitor's events (arrays of equal length)."""
+def link_weights(basket_back: Ints, item_back: Ints) -> Floats:
+    """[items, windows] how much the links of a visitor's newest items count.
+
+    Args:
+        basket_back, item_back: [items] baskets and different items since the visitor last took the item, 0 the newest.
+    """
+    now = np.where(basket_back < 5, 0.6 ** basket_back.astype(np.float64), 0.0)
+    return np.stack([now, 0.95 ** item_back.astype(np.float64)], axis=1).astype(np.float32)
+
+
+def own_facts(group: Ints, groups: int, kind: NDArray[np.integer[Any]], age_days: Floats) -> Floats:
+    """[groups, len(OWN)] what a visitor did with an item.
+
+    Args:
+        group: [events] number of each event's visitor–item pair. kind, age_days: [events].
+    """
     bought = kind == PURCHASE
-    keys, place = np.unique(item[bought], return_inverse=True)
-    sums = np.bincount(place, weights=np.exp(-age_days[bought] / decay_days), minlength=len(keys))
-    return dict(zip(keys.tolist(), sums.tolist(), strict=True))
+    columns: list[NDArray[Any]] = [_decayed(group[bought], groups, age_days[bought], days) for days in PURCHASE_DECAYS]
+    columns += [_decayed(group[~bought], groups, age_days[~bought], days) for days in INTEREST_DECAYS]
+    day = np.unique(np.stack([group[bought], np.floor(age_days[bought]).astype(np.int64)]), axis=1)
+    count = np.bincount(day[0], minlength=groups)
+    last, first = np.full(groups, NEVER_DAYS), np.zeros(groups)
+    np.minimum.at(last, group[bought], age_days[bought])
+    np.maximum.at(first, group[bought], age_days[bought])
+    interval = np.where(count > 1, (first - last) / np.maximum(count - 1, 1), 0.0)
+    known = np.bincount(group, minlength=groups) > 0
+    columns += [np.log1p(count), np.log1p(last), np.log1p(np.maximum(interval, 0.0)), count > 0, known]
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
-def ranking_features(similarity: Floats, popularity: Floats, own_long: Floats, own_short: Floats) -> Floats:
+def nothing_owned(rows: int) -> Floats:
+    """[rows, len(OWN)] of items that the visitor never touched."""
+    empty = own_facts(np.zeros(0, np.int64), 1, np.zeros(0, np.int64), np.zeros(0, np.float32))
+    return np.repeat(empty, rows, axis=0)
+
+
+def _decayed(group: Ints, groups: int, age_days: Floats, days: float) -> Floats:
+    return np.log1p(np.bincount(group, weights=np.exp(-age_days / days), minlength=groups)).astype(np.float32)
+
+
+def visitor_facts(baskets: Any, idle_days: Any, items: Any) -> Floats:
+    """[..., len(VISITOR)] from how often, how long ago and how many different items a visitor took."""
+    return np.asarray(np.log1p(np.stack([baskets, idle_days, items], axis=-1)), dtype=np.float32)
+
+
+def ranking_features(similarity: Floats, links: Floats, statistics: Floats, own: Floats, visitor: Floats) -> Floats:
     """[n, len(FEATURES)] float32 of n candidates of one visitor.
 
     Args:
-        similarity: [n] cosine of the visitor's and the item's fused vectors.
-        popularity: [n] ≥ 0, `EmbeddingTable.popularity`.
-        own_long, own_short: [n] the visitor's own decayed purchases of the item (`decayed_purchases` with
-            LONG_DECAY_DAYS and SHORT_DECAY_DAYS); 0 for an item never bought.
+        similarity: [n, len(SIMILARITIES)] cosines of visitor and item, by the fused vector and by each part.
+        links: [n, len(LINKS)] sum of the links from the visitor's newest items, weighted by `link_weights`.
+        statistics: [n, len(STATISTICS)] from `item_statistics`. own: [n, len(OWN)] from `own_facts`.
+        visitor: [len(VISITOR)] from `visitor_facts`.
     """
-    is_repeat = (own_long > 0).astype(np.float32)
+    link_peak = np.maximum(links.max(axis=0, initial=0.0), 1e-6)
+    long = own[:, OWN.index(f"own_{LONG_DECAY_DAYS:g}")]
     columns = [
         similarity,
-        np.log1p(popularity),
-        np.log1p(own_long),
-        np.log1p(own_short),
-        own_long / max(float(own_long.max(initial=0.0)), 1e-6),
-        is_repeat,
-        np.full(len(similarity), np.log1p(is_repeat.sum()), dtype=np.float32),
+        np.log1p(20.0 * links),
+        links / link_peak,
+        statistics,
+        own,
+        long[:, None] / max(float(long.max(initial=0.0)), 1e-6),
+        _overdue(own, statistics)[:, None],
+        np.broadcast_to(visitor, (len(own), len(VISITOR))),
     ]
-    return np.stack(columns, axis=-1).astype(np.float32)  # [n, features]
+    return np.concatenate(columns, axis=1).astype(np.float32)  # [n, features]
+
+
+def _overdue(own: Floats, statistics: Floats) -> Floats:
+    """[n] log of days since the last purchase over the days after which the visitor, or anybody, usually rebuys."""
+    count = np.expm1(own[:, OWN.index("own_count")])
+    repeats = np.maximum(count - 1, 0.0)
+    usual = statistics[:, STATISTICS.index("usual_days")]
+    expected = (repeats * own[:, OWN.index("own_interval")] + USUAL_WEIGHT * usual) / (repeats + USUAL_WEIGHT)
+    return np.where(count > 0, own[:, OWN.index("own_last")] - expected, 0.0).astype(np.float32)
 
 
 def rank_candidates(features: Floats, ranker: Mapping[str, Any]) -> Floats:
     """[n] float32 scores, higher is better: the small network of a version (`ModelVersion.ranker`).
 
-    relu((x - mean) / scale · W1 + b1) · w2, plus a linear term (x - mean) / scale · w0.
+    x = (features - mean) / scale, cut at `LIMIT`; relu(x · W1 + b1) · w2 + x · w0.
 
     Args:
         features: [n, features] from `ranking_features`.
         ranker: {"mean", "scale": [features], "linear": [features], "hidden": [features, h], "bias": [h], "out": [h]};
-            empty for a version without a ranker: similarity decides.
+            empty for a version without a ranker, and of another width from older code: similarity decides.
     """
-    if not ranker:
+    if len(ranker.get("mean", ())) != features.shape[1]:
         return features[:, FEATURES.index("similarity")]
     mean, scale, linear, hidden, bias, out = (
         np.asarray(ranker[name], dtype=np.float32) for name in ("mean", "scale", "linear", "hidden", "bias", "out")
     )
-    x = (features - mean) / scale  # [n, features]
+    x = np.clip((features - mean) / scale, -LIMIT, LIMIT)  # [n, features]
     scores = x @ linear + np.maximum(x @ hidden + bias, 0.0) @ out
     return np.asarray(scores, dtype=np.float32)
+
+
+def part_similarities(vectors: Floats, visitor: Floats, parts: Sequence[tuple[str, int, int, float]]) -> Floats:
+    """[n, len(SIMILARITIES)] cosines: the fused one first, then one a part, 0 for a part that a version lacks.
+
+    Args:
+        vectors: [n, dim] fused item vectors. visitor: [dim]. parts: (name, start, stop, weight) of each slice.
+    """
+    out = np.zeros((len(vectors), len(SIMILARITIES)), dtype=np.float32)
+    out[:, 0] = vectors @ visitor
+    for name, start, stop, weight in parts:
+        if name in PARTS and weight > 0:
+            out[:, 1 + PARTS.index(name)] = vectors[:, start:stop] @ visitor[start:stop] / np.float32(weight)
+    return out

@@ -1,5 +1,6 @@
 """Judge by time: what happened after a moment, predicted from what happened before it."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,13 +30,12 @@ class Holdout:
         return len(self.visitor)
 
 
-def holdout_start(log: EventLog, days: float, share: float = 0.1) -> int:
-    """The cut: `days` before the newest event, or later, so that at most `share` of the events lie behind it."""
+def holdout_start(log: EventLog, share: float, days: float = math.inf) -> int:
+    """The cut: the newest `share` of the events lie behind it, but nothing older than `days` before the newest."""
     if not len(log):
         return 0
-    by_days = int(log.at[-1] - days * DAY)
     by_share = int(log.at[int(len(log) * (1 - share))])
-    return max(by_days, by_share)
+    return by_share if math.isinf(days) else max(int(log.at[-1] - days * DAY), by_share)
 
 
 def split_by_time(log: EventLog, at: int) -> tuple[EventLog, Holdout]:
@@ -52,6 +52,33 @@ def split_by_time(log: EventLog, at: int) -> tuple[EventLog, Holdout]:
     return train, Holdout(visitor, item, at)
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One moment to learn ranking from.
+
+    Attributes:
+        log: what had happened. first: what each visitor did next. later: all that each did from then on.
+    """
+
+    log: EventLog
+    first: Holdout
+    later: Holdout
+
+
+def lessons(log: EventLog, start: int, count: int) -> list[Lesson]:
+    """`count` moments between `start` and the end of the log, evenly apart, the first at `start`."""
+    if not len(log):
+        return []
+    moments = np.unique(np.linspace(start, int(log.at[-1]) + 1, count, endpoint=False).astype(np.int64))
+    return [Lesson(*split_by_time(log, int(at)), later=_later(log, int(at))) for at in moments]
+
+
+def _later(log: EventLog, at: int) -> Holdout:
+    """Everything that known visitors took from `at` on, each pair once."""
+    after = log.where((log.at >= at) & np.isin(log.visitor, log.visitor[log.at < at]))
+    return Holdout(*_each_once(after.visitor, after.item), start=at)
+
+
 def first_sessions(log: EventLog) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
     """(visitor [pairs], item [pairs]) of each visitor's first session in the log, each pair once."""
     order = np.lexsort((log.at, log.visitor))
@@ -64,7 +91,10 @@ def first_sessions(log: EventLog) -> tuple[NDArray[np.int64], NDArray[np.generic
     first_of_visitor = session[np.flatnonzero(is_first)] if len(session) else session
     number = np.cumsum(is_first) - 1
     mask = session == first_of_visitor[number] if len(session) else np.zeros(0, dtype=bool)
-    visitor, item = visitor[mask], item[mask]
+    return _each_once(visitor[mask], item[mask])
+
+
+def _each_once(visitor: NDArray[np.int64], item: NDArray[np.generic]) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
     order = np.lexsort((item, visitor))
     visitor, item = visitor[order], item[order]
     is_new = np.ones(len(visitor), dtype=bool)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import LGConv
 
 from recommender.encoders.losses import info_nce, sampled_softmax
-from recommender.encoders.training import EpochReport, seeded, silent
+from recommender.encoders.training import EpochReport, State, resume, seeded, silent, state_of
 
 # torch announces that its CSR layout is young and unchecked; the products used here are covered by tests.
 for _message in ("Sparse CSR tensor support is in beta", "Sparse invariant checks are implicitly disabled"):
@@ -113,8 +113,8 @@ class GraphEncoder(nn.Module):
 class GraphSettings:
     dim: int = 64
     steps: int = 60
-    batch: int = 8_192  # dropped edges that a step predicts
-    negatives: int = 4_096  # shared random items
+    batch: int = 4_096  # dropped edges that a step predicts
+    negatives: int = 2_048  # shared random items
     drop: float = 0.5  # share of edges that a view lacks
     own_drop: float = 0.1  # share of items that a step knows by content only, so that cold items work
     contrast: float = 0.1  # weight of the contrast between the views
@@ -128,18 +128,23 @@ def train_graph(
     *,
     seed: int = 0,
     device: str = "cpu",
+    start: State | None = None,
     report: EpochReport = silent,
-) -> NDArray[np.float32]:
-    """[items, dim] float32 unit-norm graph vectors; items without an edge get what their content predicts.
+) -> tuple[NDArray[np.float32], State]:
+    """([items, dim] float32 unit-norm graph vectors, what to go on from another time).
+
+    Items without an edge get what their content predicts.
 
     Args:
         matrix: [visitors, items] CSR of interaction weights. content: [items, content dim] unit norm.
+        start: a state for these items to go on from; None begins anew.
     """
     generator = seeded(seed)
     if matrix.nnz < MIN_EDGES:  # nothing to drop and predict
-        return _content_only(content, settings.dim, seed)
+        return _content_only(content, settings.dim, seed), {}
     edges = Edges.of(matrix, device)
     model = GraphEncoder(edges.items, torch.from_numpy(content).to(device), settings.dim).to(device)
+    resume(model, start)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps)
     for step in range(settings.steps):
@@ -149,7 +154,7 @@ def train_graph(
         optimizer.step()
         schedule.step()
         report(step + 1, settings.steps, loss.item())
-    return _final_items(model, edges)
+    return _final_items(model, edges), state_of(model)
 
 
 def _content_only(content: NDArray[np.float32], dim: int, seed: int) -> NDArray[np.float32]:

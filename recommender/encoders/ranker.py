@@ -1,5 +1,6 @@
 """Fits the ranker: a small network over `ranking_features` that puts what visitors did next on top."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -7,12 +8,39 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recommender.dataset.ranking_features import FEATURES
+from recommender.dataset.ranking_features import FEATURES, LIMIT
 
 Floats = NDArray[np.float32]
-Visitor = tuple[Floats, NDArray[np.bool_]]  # features and relevance of the candidates
-START_SIMILARITY = 0.1  # weights of the start, per standard deviation
-START_OWN = 3.0
+Booleans = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One visitor's candidates, and which of them were right.
+
+    Attributes:
+        features: [candidates, features]. first: [candidates] taken next. later: [candidates] taken at all from then on.
+    """
+
+    features: Floats
+    first: Booleans
+    later: Booleans
+
+
+START = {"similarity": 0.3, "own_120": 3.0}  # weights of the start, per standard deviation
+IS_KNOWN = FEATURES.index("is_known")
+MIN_VISITORS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RankerSettings:
+    hidden: int = 32
+    steps: int = 300
+    batch: int = 128  # visitors a step
+    dropout: float = 0.1
+    learning_rate: float = 0.01
+    weight_decay: float = 1e-2
+    new_weight: float = 1.0  # of the loss among items new to the visitor, beside the loss among all
 
 
 class Ranker(nn.Module):
@@ -21,10 +49,14 @@ class Ranker(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, mean: Tensor, scale: Tensor, hidden: int = 16) -> None:
+    def __init__(self, mean: Tensor, scale: Tensor, settings: RankerSettings) -> None:
         super().__init__()
         self.linear = nn.Linear(len(FEATURES), 1, bias=False)
-        self.hidden, self.out = nn.Linear(len(FEATURES), hidden), nn.Linear(hidden, 1, bias=False)
+        self.hidden, self.out = (
+            nn.Linear(len(FEATURES), settings.hidden),
+            nn.Linear(settings.hidden, 1, bias=False),
+        )
+        self.dropout = nn.Dropout(settings.dropout)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.out.weight)
         self.register_buffer("mean", mean)
@@ -32,8 +64,8 @@ class Ranker(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[rows, features] → [rows]."""
-        x = (features - self.mean) / self.scale
-        return (self.linear(x) + self.out(self.hidden(x).relu()))[:, 0]
+        x = ((features - self.mean) / self.scale).clamp(-LIMIT, LIMIT)
+        return (self.linear(x) + self.out(self.dropout(self.hidden(x).relu())))[:, 0]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -46,70 +78,92 @@ class Ranker(nn.Module):
         }
 
 
-def fit_ranker(
-    features: list[Floats], relevant: list[NDArray[np.bool_]], steps: int = 150, seed: int = 0
-) -> dict[str, Any]:
-    """Parameters for `rank_candidates` that maximise the listwise likelihood of the relevant candidates.
+def fit_ranker(examples: list[Example], settings: RankerSettings = RankerSettings(), seed: int = 0) -> dict[str, Any]:
+    """Parameters for `rank_candidates` that maximise the listwise likelihood of what was right: of what each visitor
+    took first among all candidates, and of what each took later among the candidates new to the visitor.
 
     The start is a fair ranker already: own purchases first, then similarity. It stays unless learning on one half of
     the visitors improves the lists of the other half by more than twice the standard error: a shop with few visitors
     must not learn them by heart.
 
     Args:
-        features: a visitor each, [candidates, features]. relevant: a visitor each, [candidates]; visitors without a
-            relevant candidate are left out. With few left the answer is empty: similarity decides.
+        examples: those without anything right are left out. With few left the answer is empty: similarity decides.
     Source: ListNet's top-one cross-entropy, Cao et al., ICML 2007.
     """
-    usable = [(x, y) for x, y in zip(features, relevant, strict=True) if y.any()]
-    if len(usable) < 10:  # too few to learn seven features from
+    usable = [example for example in examples if example.first.any() or example.later.any()]
+    if len(usable) < MIN_VISITORS:
         return {}
     torch.manual_seed(seed)
     halves = usable[::2], usable[1::2]
     gain = np.concatenate(
         [
-            _quality(_learn(_start(learnt), learnt, steps), asked) - _quality(_start(learnt), asked)
+            _quality(_learn(_start(learnt, settings), learnt, settings, seed), asked)
+            - _quality(_start(learnt, settings), asked)
             for learnt, asked in (halves, halves[::-1])
         ]
     )
-    model = _start(usable)
+    model = _start(usable, settings)
     if gain.mean() > 2 * gain.std() / np.sqrt(len(gain)):
-        model = _learn(model, usable, steps)
+        model = _learn(model, usable, settings, seed)
     return model.as_json()
 
 
-def _start(visitors: list[Visitor]) -> Ranker:
-    rows = torch.from_numpy(np.concatenate([features for features, _ in visitors]))  # [rows, features]
-    model = Ranker(rows.mean(dim=0), rows.std(dim=0).clamp(min=1e-3))
+def _start(visitors: list[Example], settings: RankerSettings) -> Ranker:
+    rows = torch.from_numpy(np.concatenate([example.features for example in visitors]))  # [rows, features]
+    scale = rows.std(dim=0)
+    # What never varied in training (a shop without prices, without clicks) must say nothing when it first does.
+    scale = torch.where(scale > 1e-4, scale, torch.full_like(scale, 1e9))
+    model = Ranker(rows.mean(dim=0), scale, settings)
     with torch.no_grad():
-        model.linear.weight[0, FEATURES.index("similarity")] = START_SIMILARITY
-        model.linear.weight[0, FEATURES.index("own_long")] = START_OWN
+        for name, weight in START.items():
+            model.linear.weight[0, FEATURES.index(name)] = weight
     return model
 
 
-def _learn(model: Ranker, visitors: list[Visitor], steps: int) -> Ranker:
-    rows = torch.from_numpy(np.concatenate([x for x, _ in visitors]))  # [rows, features]
-    owner = torch.from_numpy(np.repeat(np.arange(len(visitors)), [len(x) for x, _ in visitors]))
-    share = torch.from_numpy(np.concatenate([y / y.sum() for _, y in visitors]).astype(np.float32))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.02, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for _ in range(steps):
-        loss = -(share * _log_softmax(model(rows), owner, len(visitors))).sum() / len(visitors)
+def _learn(model: Ranker, visitors: list[Example], settings: RankerSettings, seed: int) -> Ranker:
+    rng = np.random.default_rng(seed)
+    parameters = model.parameters()
+    optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps + 1)
+    model.train()
+    for _ in range(settings.steps):
+        chosen = rng.permutation(len(visitors))[: settings.batch]
+        loss = _loss(model, [visitors[number] for number in chosen], settings.new_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         schedule.step()
-    return model
+    return model.eval()
+
+
+def _loss(model: Ranker, visitors: list[Example], new_weight: float) -> Tensor:
+    rows = torch.from_numpy(np.concatenate([example.features for example in visitors]))  # [rows, features]
+    first = torch.from_numpy(np.concatenate([example.first for example in visitors]))
+    later = torch.from_numpy(np.concatenate([example.later for example in visitors]))
+    owner = torch.from_numpy(np.repeat(np.arange(len(visitors)), [len(example.first) for example in visitors]))
+    scores = model(rows)
+    new = rows[:, IS_KNOWN] == 0
+    among_new = _cross_entropy(scores[new], later[new], owner[new], len(visitors))
+    return _cross_entropy(scores, first, owner, len(visitors)) + new_weight * among_new
+
+
+def _cross_entropy(scores: Tensor, relevant: Tensor, owner: Tensor, owners: int) -> Tensor:
+    """Mean over owners with something relevant of -log softmax within the owner's rows, over its relevant rows."""
+    count = torch.zeros(owners).index_add(0, owner, relevant.float())
+    losses = -_log_softmax(scores, owner, owners)[relevant] / count[owner[relevant]]
+    return losses.sum() / (count > 0).sum().clamp(min=1)
 
 
 @torch.no_grad()
-def _quality(model: Ranker, visitors: list[Visitor]) -> NDArray[np.float64]:
+def _quality(model: Ranker, visitors: list[Example]) -> NDArray[np.float64]:
     """[visitors] NDCG@10 of each one's candidates."""
     discount = 1 / np.log2(np.arange(2, 12))
     gains = []
-    for features, relevant in visitors:
-        best = np.argsort(-model(torch.from_numpy(features)).numpy(), kind="stable")[:10]
-        ideal = discount[: min(int(relevant.sum()), 10)].sum()
-        gains.append(float((relevant[best] * discount[: len(best)]).sum() / ideal))
+    for example in visitors:
+        right = example.first if example.first.any() else example.later
+        best = np.argsort(-model.eval()(torch.from_numpy(example.features)).numpy(), kind="stable")[:10]
+        ideal = discount[: min(int(right.sum()), 10)].sum()
+        gains.append(float((right[best] * discount[: len(best)]).sum() / ideal))
     return np.array(gains)
 
 

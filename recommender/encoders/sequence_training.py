@@ -11,7 +11,7 @@ from torch import Tensor
 from recommender.dataset.sequences import Histories, windows
 from recommender.encoders.losses import sampled_softmax
 from recommender.encoders.sequence import SequenceEncoder, SequenceSettings
-from recommender.encoders.training import EpochReport, seeded, silent
+from recommender.encoders.training import EpochReport, State, resume, seeded, silent
 
 CHECK_EVERY = 20
 MAX_CHECK_WINDOWS = 2_000
@@ -115,12 +115,18 @@ def train_sequence(
     *,
     seed: int = 0,
     device: str = "cpu",
+    start: State | None = None,
     report: EpochReport = silent,
 ) -> SequenceEncoder:
-    """Fit on the histories; `content` is [item rows, content dim] with row 0 for padding. Returned in eval mode."""
+    """Fit on the histories; `content` is [item rows, content dim] with row 0 for padding. Returned in eval mode.
+
+    Args:
+        start: a state for these items to go on from; None begins anew.
+    """
     generator = seeded(seed)
     log_popularity = np.log1p(np.bincount(grouped.item, minlength=len(content))).astype(np.float32)
     model = SequenceEncoder(torch.from_numpy(content), torch.from_numpy(log_popularity), settings).to(device)
+    resume(model, start)
     batches = Batches(grouped, settings)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     steps = settings.epochs * len(batches.epoch(torch.Generator().manual_seed(0)))

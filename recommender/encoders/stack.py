@@ -10,20 +10,22 @@ from numpy.typing import NDArray
 from recommender.capture.tables import EventLog, ItemTable
 from recommender.dataset.graph import visitor_item_matrix
 from recommender.dataset.item_features import attribute_codes
+from recommender.dataset.links import Links, link_items
 from recommender.dataset.sequences import Histories, histories
 from recommender.dataset.vocabulary import Vocabulary
 from recommender.encoders.autoencoder import train_autoencoder
 from recommender.encoders.fusion import POPULARITY_DIM
 from recommender.encoders.graph import GraphSettings, train_graph
-from recommender.encoders.sequence import SequenceSettings, VisitorTransformer
+from recommender.encoders.sequence import SequenceEncoder, SequenceSettings, VisitorTransformer
 from recommender.encoders.sequence_training import train_sequence
 from recommender.encoders.tables import Part
 from recommender.encoders.text import CATALOGUE, encode_texts
-from recommender.encoders.training import EpochReport
+from recommender.encoders.training import EpochReport, State, silent, state_of
 from recommender.encoders.visitor import KIND_WEIGHTS, VisitorEncoder, VisitorSettings
 
 Floats = NDArray[np.float32]
 StageReport = Callable[[str], EpochReport]  # stage name → where its epochs are reported
+REFIT_SHARE = 0.3  # of the epochs, when a stack goes on from another
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,18 @@ class Stack:
     Attributes:
         items: the catalogue's vocabulary. vectors: part name → [item rows, dim] float32 unit norm, row 0 zero.
         transformer: turns the sequence part of a history into a visitor's sequence part.
-        settings: what it was trained with.
+        links: what leads to what, by counting.
+        price_cents: the catalogue's, NaN where unknown. settings: what it was trained with.
+        states: encoder → parameters to go on from.
     """
 
     items: Vocabulary
     vectors: dict[str, Floats]
     transformer: VisitorTransformer
+    links: Links
+    price_cents: Floats | None
     settings: StackSettings
+    states: dict[str, State]
 
     @property
     def dims(self) -> dict[str, int]:
@@ -66,20 +73,32 @@ class Stack:
         return VisitorEncoder(parts, self.transformer, settings.sequence.length, settings.visitor).eval()
 
 
-def train_stack(log: EventLog, items: ItemTable, settings: StackSettings, stage: StageReport) -> Stack:
-    """Fit all encoders on the log; every item of the catalogue gets every part, seen in the log or not."""
+def train_stack(
+    log: EventLog, items: ItemTable, settings: StackSettings, stage: StageReport, start: Stack | None = None
+) -> Stack:
+    """Fit all encoders on the log; every item of the catalogue gets every part, seen in the log or not.
+
+    Args:
+        start: a stack of the same items to go on from, for `REFIT_SHARE` of the epochs; None begins anew.
+    """
     vocabulary = Vocabulary(items.item)
     grouped = histories(log, vocabulary)
-    content = train_content(items, settings, stage)
-    graph = _graph_vectors(grouped, content, settings, stage("graph"))
+    content = start.vectors["content"] if start else train_content(items, settings, stage)
+    graph, graph_state = _graph_vectors(grouped, content, settings, stage, start)
     side = np.concatenate([content, graph], axis=1)  # the Transformer's items start from what is known of them
-    plan = replace(settings.sequence, epochs=sequence_epochs(grouped, settings))
-    encoder = train_sequence(grouped, side, plan, seed=settings.seed, device=settings.device, report=stage("sequence"))
+    encoder = _sequence_encoder(grouped, side, settings, stage, start)
     with torch.no_grad():
         sequence = encoder.final_items(torch.from_numpy(np.unique(grouped.item))).cpu().numpy()
     sequence[0] = 0.0
-    vectors = {"sequence": sequence, "graph": graph, "content": content}
-    return Stack(vocabulary, vectors, encoder.visitor.cpu(), settings)
+    return Stack(
+        items=vocabulary,
+        vectors={"sequence": sequence, "graph": graph, "content": content},
+        transformer=encoder.visitor.cpu(),
+        links=link_items(grouped, items, start.links["content"] if start else None),
+        price_cents=items.price_cents,
+        settings=settings,
+        states={"graph": graph_state, "sequence": state_of(encoder)},
+    )
 
 
 def train_content(items: ItemTable, settings: StackSettings, stage: StageReport) -> Floats:
@@ -99,21 +118,44 @@ def train_content(items: ItemTable, settings: StackSettings, stage: StageReport)
     return np.concatenate([np.zeros((1, content.shape[1]), np.float32), content])
 
 
-def _graph_vectors(grouped: Histories, content: Floats, settings: StackSettings, report: EpochReport) -> Floats:
+def _graph_vectors(
+    grouped: Histories, content: Floats, settings: StackSettings, stage: StageReport, start: Stack | None
+) -> tuple[Floats, State]:
     kind_weights = np.array(KIND_WEIGHTS, dtype=np.float32)
     now = int(grouped.at.max(initial=0))
     matrix = visitor_item_matrix(grouped, len(content), now, 1e9, kind_weights)
     steps = _between(40, settings.effort * 5e7 / max(matrix.nnz, 1), 100)
-    graph = train_graph(
+    graph, state = train_graph(
         matrix,
         content,
-        replace(settings.graph, steps=steps),
+        replace(settings.graph, steps=_again(steps) if start else steps),
         seed=settings.seed,
         device=settings.device,
-        report=report,
+        start=start.states["graph"] if start else None,
+        report=silent if start else stage("graph"),
     )
     graph[0] = 0.0
-    return graph
+    return graph, state
+
+
+def _sequence_encoder(
+    grouped: Histories, side: Floats, settings: StackSettings, stage: StageReport, start: Stack | None
+) -> SequenceEncoder:
+    epochs = sequence_epochs(grouped, settings)
+    return train_sequence(
+        grouped,
+        side,
+        replace(settings.sequence, epochs=_again(epochs) if start else epochs),
+        seed=settings.seed,
+        device=settings.device,
+        start=start.states["sequence"] if start else None,
+        report=stage("sequence"),
+    )
+
+
+def _again(epochs: int) -> int:
+    """Epochs that take newer events in."""
+    return max(1, round(epochs * REFIT_SHARE))
 
 
 def sequence_epochs(grouped: Histories, settings: StackSettings) -> int:

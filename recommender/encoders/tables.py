@@ -1,5 +1,6 @@
 """What training hands back to Django: vectors and what is needed to use them. Plain numpy, no torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +29,8 @@ class EmbeddingTable:
         item: [items] int64 or str, the shop's keys.
         vector: [items, dim] float32, unit norm: the parts side by side.
         popularity: [items] float32 ≥ 0, decayed count of buyers; orders the popular list.
+        statistics: [items, len(STATISTICS)] float32, see dataset/item_statistics.py.
+        links: [items] bytes, what leads on from each item (dataset/link_packing.py); row r is item r - 1 of `item`.
         is_cold: [items] bool, no event in training: collaborative parts predicted from content.
         parts: the slices of `vector`.
         visitor: [visitors] int64, `Visitor.pk`.
@@ -42,6 +45,8 @@ class EmbeddingTable:
     item: NDArray[np.generic]
     vector: NDArray[np.float32]
     popularity: NDArray[np.float32]
+    statistics: NDArray[np.float32]
+    links: Sequence[bytes]
     is_cold: NDArray[np.bool_]
     parts: tuple[Part, ...]
     visitor: NDArray[np.int64]

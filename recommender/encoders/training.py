@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+State = dict[str, torch.Tensor]  # parameter name → values, on the CPU
 EpochReport = Callable[[int, int, float], None]  # (epoch done, epochs planned, mean loss)
 
 
@@ -26,3 +27,14 @@ def choose_device(wanted: str = "auto") -> str:
     if wanted != "auto":
         return wanted
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def state_of(model: torch.nn.Module) -> State:
+    """Copies of the parameters, without what is computed from the data (buffers)."""
+    return {name: value.detach().cpu().clone() for name, value in model.named_parameters()}
+
+
+def resume(model: torch.nn.Module, state: State | None) -> None:
+    """Put a state of `state_of` into a model of the same shape; None or an empty one leaves it as it is."""
+    if state:
+        model.load_state_dict(state, strict=False)

@@ -1,67 +1,162 @@
-"""The ranker's order of a request: candidates by cosine, the popular and the visitor's own, scored by the ranker.
+"""The ranker's order of a request, for many visitors at once.
 
-Judging and fitting go through the same candidates and features as a request. Two things that a request does besides are
-left out: what is unavailable is not dropped, and repeats are not held to REPEAT_SHARE.
+Candidates come from the vectors, the links of the newest items, the popular and the visitor's own; the ranker scores
+them. Fitting and judging go through the same candidates and features as a request. Two things that a request does
+besides are left out: what is unavailable is not dropped, and repeats are not held to REPEAT_SHARE.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recommender.dataset.ranking_features import rank_candidates, ranking_features
+from recommender.dataset.ranking_features import (
+    DAY_SECONDS,
+    LINKED,
+    LINKED_ITEMS,
+    RELATIONS,
+    WINDOWS,
+    link_weights,
+    nothing_owned,
+    own_facts,
+    part_similarities,
+    rank_candidates,
+    ranking_features,
+    visitor_facts,
+)
+from recommender.dataset.sequences import Histories
+from recommender.encoders.tables import Part
 from recommender.evaluation.baselines import Scorer
 
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+POPULAR = 50
+CHUNK = 128  # visitors looked at together
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ServedLists:
     """One version's vectors and one moment's histories.
 
     Attributes:
         items: [item rows, dim] fused vectors, row 0 is padding. visitors: [visitors, dim] visitor vectors.
-        popularity: [item rows]. own_long, own_short: [visitors, item rows] CSR of decayed own purchases.
-        nearest, popular: how many candidates each source gives.
+        parts: slices of the vectors. popularity: [item rows]. statistics: [item rows, len(STATISTICS)].
+        links: relation → [item rows, item rows] CSR. grouped: histories up to `now`, seconds since 1970 UTC.
+        nearest: how many candidates the vectors give.
     """
 
     items: Floats
     visitors: Floats
+    parts: tuple[Part, ...]
     popularity: Floats
-    own_long: sp.csr_matrix
-    own_short: sp.csr_matrix
+    statistics: Floats
+    links: dict[str, sp.csr_matrix]
+    grouped: Histories
+    now: int
     nearest: int = 300
-    popular: int = 50
 
-    def features(self, numbers: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], Floats]]:
+    @cached_property
+    def newest(self) -> tuple[sp.csr_matrix, ...]:
+        """A [visitors, item rows] CSR a window: how much the links of each visitor's newest items count."""
+        return newest_items(self.grouped, len(self.items))
+
+    @cached_property
+    def popular(self) -> Ints:
+        return np.argsort(-self.popularity[1:], kind="stable")[:POPULAR] + 1
+
+    @cached_property
+    def kinds_of_visitor(self) -> Floats:
+        """[visitors, len(VISITOR)]"""
+        grouped = self.grouped
+        first, last = grouped.offsets[:-1], np.maximum(grouped.offsets[1:] - 1, 0)
+        baskets = grouped.basket[last] - grouped.basket[first] + 1
+        idle = np.maximum(self.now - grouped.at[last], 0) / DAY_SECONDS
+        items = np.unique(np.stack([grouped.owner, grouped.item]), axis=1)[0]
+        return visitor_facts(baskets, idle, np.bincount(items, minlength=len(last)))
+
+    def features(self, numbers: Ints) -> Iterator[tuple[Ints, Floats]]:
         """For each visitor: (candidate item rows [n], ranking features [n, features])."""
-        similarity = self.visitors[numbers] @ self.items.T  # [numbers, item rows]
-        similarity[:, 0] = -np.inf
-        k = min(self.nearest, similarity.shape[1] - 1)
-        near = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-        popular = np.argsort(-self.popularity[1:], kind="stable")[: self.popular] + 1
-        return [
-            self._features_of(number, similarity[place], np.union1d(near[place], popular))
-            for place, number in enumerate(numbers)
-        ]
+        parts = [(part.name, part.start, part.stop, part.weight) for part in self.parts]
+        for at in range(0, len(numbers), CHUNK):
+            chunk = numbers[at : at + CHUNK]
+            similarity = self.visitors[chunk] @ self.items.T  # [chunk, item rows]
+            similarity[:, 0] = -np.inf
+            k = min(self.nearest, similarity.shape[1] - 1)
+            near = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+            linked = [
+                [sp.csr_matrix(weights[chunk] @ self.links[relation]) for weights in self.newest]
+                for relation in RELATIONS
+            ]
+            flat = [matrix for windows in linked for matrix in windows]
+            for place, number in enumerate(chunk):
+                of_links = [_row(matrix, place) for matrix in flat]
+                own, own_rows = self._own(number)
+                found = [near[place], self.popular, own_rows, *(_best(*row, LINKED) for row in of_links)]
+                rows = np.unique(np.concatenate(found))
+                links = np.stack([_spread(*row, rows) for row in of_links], axis=1)
+                owned = nothing_owned(len(rows))
+                owned[np.searchsorted(rows, own_rows)] = own
+                alike = part_similarities(self.items[rows], self.visitors[number], parts)
+                kind = self.kinds_of_visitor[number]
+                yield rows, ranking_features(alike, links, self.statistics[rows], owned, kind)
 
-    def _features_of(
-        self, number: np.int64, similarity: Floats, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], Floats]:
-        own_long, own_short = self.own_long[number], self.own_short[number]
-        rows = np.union1d(rows, own_long.indices)
-        columns = (own_long.toarray()[0, rows], own_short.toarray()[0, rows])
-        return rows, ranking_features(similarity[rows], self.popularity[rows], *columns)
+    def _own(self, number: np.int64) -> tuple[Floats, Ints]:
+        """([own items, len(OWN)], their item rows ascending)."""
+        events = slice(self.grouped.offsets[number], self.grouped.offsets[number + 1])
+        rows, group = np.unique(self.grouped.item[events], return_inverse=True)
+        age_days = (np.maximum(self.now - self.grouped.at[events], 0) / DAY_SECONDS).astype(np.float32)
+        return own_facts(group, len(rows), self.grouped.kind[events], age_days), rows
 
     def scorer(self, ranker: dict[str, Any]) -> Scorer:
         """Scores of every item for the judge: the ranker's for candidates, minus infinity for the rest."""
 
-        def score(numbers: NDArray[np.int64]) -> Floats:
+        def score(numbers: Ints) -> Floats:
             scores = np.full((len(numbers), len(self.items)), -np.inf, dtype=np.float32)
             for place, (rows, features) in enumerate(self.features(numbers)):
                 scores[place, rows] = rank_candidates(features, ranker)
             return scores
 
         return score
+
+
+def newest_items(grouped: Histories, item_rows: int) -> tuple[sp.csr_matrix, ...]:
+    """A [visitors, item rows] CSR for each of `WINDOWS`: `link_weights` of every visitor's newest items."""
+    near = np.arange(len(grouped.item)) >= grouped.offsets[grouped.owner + 1] - LINKED_ITEMS
+    owner, item, basket = grouped.owner[near], grouped.item[near], grouped.basket[near]
+    pair = owner * item_rows + item
+    _, from_end = np.unique(pair[::-1], return_index=True)
+    newest = np.sort(len(pair) - 1 - from_end)  # the last event of every visitor and item, in order
+    owner, item, basket = owner[newest], item[newest], basket[newest]
+    counts = np.bincount(owner, minlength=len(grouped.visitor))
+    last = np.cumsum(counts)[owner] - 1
+    item_back = last - np.arange(len(newest))
+    basket_back = grouped.basket[grouped.offsets[owner + 1] - 1] - basket
+    weights = link_weights(basket_back, item_back)
+    shape = (len(grouped.visitor), item_rows)
+    return tuple(sp.csr_matrix((weights[:, at], (owner, item)), shape=shape) for at in range(len(WINDOWS)))
+
+
+def _row(matrix: sp.csr_matrix, place: int) -> tuple[Ints, Floats]:
+    inside = slice(matrix.indptr[place], matrix.indptr[place + 1])
+    return matrix.indices[inside].astype(np.int64), matrix.data[inside]
+
+
+def _best(rows: Ints, strength: Floats, most: int) -> Ints:
+    if len(rows) <= most:
+        return rows[strength > 0]
+    best = np.argpartition(-strength, most - 1)[:most]
+    return rows[best[strength[best] > 0]]
+
+
+def _spread(rows: Ints, strength: Floats, wanted: Ints) -> Floats:
+    """[wanted] the strength of each wanted row, 0 where it has none; `wanted` ascending."""
+    place = np.searchsorted(wanted, rows)
+    place[place == len(wanted)] = 0
+    there = wanted[place] == rows
+    out = np.zeros(len(wanted), dtype=np.float32)
+    out[place[there]] = strength[there]
+    return out

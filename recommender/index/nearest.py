@@ -5,7 +5,7 @@ querysets took 2 ms of CPU, as much as everything else of the retrieval together
 """
 
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from django.core.exceptions import EmptyResultSet
@@ -19,15 +19,26 @@ from recommender.index.reading import reading
 from recommender.models import ItemEmbedding, ModelVersion
 
 Vector = NDArray[np.float32]
-Row = tuple[Any, float, float, int]  # item key, cosine distance, popularity, source
 
-NEAREST, POPULAR, NAMED = range(3)  # the source that found a row
+
+class Row(NamedTuple):
+    """An item with its vector, as packed by halfvec_send, and what the ranker knows of it (None in old versions)."""
+
+    item_id: Any
+    distance: float  # cosine distance
+    source: int
+    row: int  # its number in the version
+    vector: bytes
+    statistics: bytes | None
+
+
+NEAREST, POPULAR, NAMED, NUMBERED = range(4)  # the source that found a row
 
 # The HNSW index stands on this very cast; without it Postgres compares with every row, and is always right.
 _INDEXED: Final = "(own.vector::halfvec({dim})) <=> %s::halfvec({dim})"
 _EXACT: Final = "own.vector <=> %s::halfvec({dim})"
 _SOURCE: Final = """
-(SELECT own.item_id, {distance} AS distance, own.popularity, {source} AS source
+(SELECT own.item_id, {distance} AS distance, {source} AS source, own.row, halfvec_send(own.vector), own.statistics
 FROM recommender_itemembedding AS own
 WHERE own.version_id = %s AND own.item_id IN ({available}) AND own.item_id <> ALL (%s::{key}[]) {rest})
 """
@@ -35,6 +46,7 @@ _REST: Final = {
     NEAREST: "ORDER BY distance LIMIT %s",
     POPULAR: "ORDER BY own.popularity DESC LIMIT %s",
     NAMED: "AND own.item_id = ANY (%s::{key}[])",
+    NUMBERED: "AND own.row = ANY (%s::int[])",
 }
 
 
@@ -51,8 +63,8 @@ def nearest(version: ModelVersion, vector: Vector, n: int, *, exclude: Collectio
     """
     with reading(neighbours=n):
         rows = compare(version, vector, nearest=n, exclude=exclude)
-    rows.sort(key=lambda row: row[1])  # a relaxed index scan is only nearly in order
-    return [(item_id, 1.0 - distance) for item_id, distance, _popularity, _source in rows]
+    rows.sort(key=lambda row: row.distance)  # a relaxed index scan is only nearly in order
+    return [(row.item_id, 1.0 - row.distance) for row in rows]
 
 
 def similar(version: ModelVersion, item_id: Any, n: int, *, exclude: Collection[Any] = ()) -> list[tuple[Any, float]]:
@@ -86,17 +98,24 @@ def compare(
     nearest: int,
     popular: int = 0,
     named: Collection[Any] = (),
+    numbered: Collection[int] = (),
     exclude: Collection[Any] = (),
 ) -> list[Row]:
-    """Available items with their distance to `vector` [dim]: the nearest, the most popular and the named ones.
+    """Available items with their distance to `vector` [dim]: the nearest, the most popular, and those named by key or
+    by their number in the version.
 
     One statement; an item comes once for every source that finds it. Run it inside `reading`, which sets how many
     neighbours an index scan finds; where a filter leaves that scan short, the few items left are compared exactly.
     """
-    wanted: list[tuple[int, Any]] = [(NEAREST, nearest), (POPULAR, popular), (NAMED, list(named))]
+    wanted: list[tuple[int, Any]] = [
+        (NEAREST, nearest),
+        (POPULAR, popular),
+        (NAMED, list(named)),
+        (NUMBERED, list(numbered)),
+    ]
     wanted = [(source, value) for source, value in wanted if value]
     rows = _run(version, vector, wanted, exclude, exact=not version.has_ann_index)
-    if version.has_ann_index and sum(row[3] == NEAREST for row in rows) < nearest:
+    if version.has_ann_index and sum(row.source == NEAREST for row in rows) < nearest:
         rows = _run(version, vector, wanted, exclude, exact=True)
     return rows
 
@@ -118,5 +137,4 @@ def _run(
         parameters += [text, version.pk, *available_parameters, list(exclude), value]
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(statements), parameters)
-        rows: list[Row] = cursor.fetchall()
-    return rows
+        return [Row(*row) for row in cursor.fetchall()]

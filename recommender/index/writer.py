@@ -77,9 +77,16 @@ def _create(run: TrainingRun, table: EmbeddingTable, verdict: dict[str, Any]) ->
 
 def _write_items(version: ModelVersion, table: EmbeddingTable, keys: list[Any]) -> None:
     create_partition(ItemEmbedding, version.pk)
-    columns = (keys, pack_vectors(table.vector), table.popularity.tolist(), table.is_cold.tolist())
-    rows = zip(*columns, strict=True)
-    fill_partition(ItemEmbedding, version.pk, ("item_id", "vector", "popularity", "is_cold"), rows)
+    columns = {
+        "item_id": keys,
+        "vector": pack_vectors(table.vector),
+        "popularity": table.popularity.tolist(),
+        "is_cold": table.is_cold.tolist(),
+        "row": range(1, len(keys) + 1),
+        "statistics": [row.tobytes() for row in table.statistics.astype("<f4")],
+        "links": table.links,
+    }
+    fill_partition(ItemEmbedding, version.pk, list(columns), zip(*columns.values(), strict=True))
     if version.has_ann_index:
         build_hnsw(version.pk, version.dim)
     attach_partition(ItemEmbedding, version.pk)
@@ -123,7 +130,8 @@ def _keys(column: NDArray[np.generic]) -> list[Any]:
 
 def _check(table: EmbeddingTable) -> None:
     items, dim = table.vector.shape
-    lengths = {len(table.item), len(table.popularity), len(table.is_cold)}
+    columns = (table.item, table.popularity, table.statistics, table.links, table.is_cold)
+    lengths = {len(column) for column in columns}
     if lengths != {items} or table.visitor_vector.shape != (len(table.visitor), dim):
         raise DimensionMismatch(DimensionMismatch.__doc__)
     for vectors in (table.vector, table.visitor_vector):

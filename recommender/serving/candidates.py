@@ -1,4 +1,4 @@
-"""Retrieval: the few hundred available items that are worth ranking."""
+"""Retrieval: the few hundred available items that are worth ranking, with all that the ranker wants to know of them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,27 +8,72 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.conf import conf
-from recommender.index.nearest import Vector, compare
+from recommender.dataset.link_packing import strongest
+from recommender.dataset.ranking_features import LINKED, LINKS, STATISTICS, Floats, part_similarities
+from recommender.index.nearest import Row, Vector, compare
+from recommender.index.partitions import unpack_vector
 from recommender.models import ModelVersion
 
 POPULAR_CANDIDATES: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
+class Linked:
+    """Where the visitor's newest items lead: rows: [n] ascending item rows; strengths: [n, len(LINKS)]."""
+
+    rows: NDArray[np.int64]
+    strengths: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Candidates:
-    """item: the shop's keys; similarity, popularity: [n] float32, row i belongs to item[i]."""
+    """Row i of every array belongs to item[i], the shop's key.
+
+    Attributes:
+        similarity: [n, len(SIMILARITIES)]. links: [n, len(LINKS)]. statistics: [n, len(STATISTICS)].
+    """
 
     item: list[Any]
-    similarity: NDArray[np.float32]
-    popularity: NDArray[np.float32]
+    similarity: Floats
+    links: Floats
+    statistics: Floats
 
 
-def retrieve(version: ModelVersion, vector: Vector, own: Collection[Any], exclude: Collection[Any]) -> Candidates:
-    """The nearest CANDIDATES to `vector` [dim], the most popular and the visitor's `own` items, as far as available."""
-    rows = compare(version, vector, nearest=conf.CANDIDATES, popular=POPULAR_CANDIDATES, named=own, exclude=exclude)
-    found = {row[0]: row for row in rows}  # an item comes once, whichever source named it
-    return Candidates(
-        item=list(found),
-        similarity=1 - np.array([row[1] for row in found.values()], dtype=np.float32),
-        popularity=np.array([row[2] for row in found.values()], dtype=np.float32),
+def retrieve(
+    version: ModelVersion, vector: Vector, linked: Linked, own: Collection[Any], exclude: Collection[Any]
+) -> Candidates:
+    """The CANDIDATES nearest to `vector` [dim], what the newest items lead to, the most popular and the visitor's `own`
+    items, as far as available."""
+    found = compare(
+        version,
+        vector,
+        nearest=conf.CANDIDATES,
+        popular=POPULAR_CANDIDATES,
+        named=own,
+        numbered=strongest(linked.rows, linked.strengths, LINKED).tolist(),
+        exclude=exclude,
     )
+    rows = list({row.item_id: row for row in found}.values())  # an item comes once, whichever source named it
+    if not rows:
+        return Candidates([], *(np.zeros((0, width), np.float32) for width in (0, len(LINKS), len(STATISTICS))))
+    vectors = np.stack([unpack_vector(row.vector) for row in rows])
+    parts = [(part["name"], part["start"], part["stop"], part["weight"]) for part in version.parts]
+    return Candidates(
+        item=[row.item_id for row in rows],
+        similarity=part_similarities(vectors, vector, parts),
+        links=_strengths(linked, np.array([row.row for row in rows], dtype=np.int64)),
+        statistics=np.stack([_statistics(row) for row in rows]),
+    )
+
+
+def _strengths(linked: Linked, rows: NDArray[np.int64]) -> Floats:
+    """[n, len(LINKS)] of the wanted rows, 0 where nothing leads there."""
+    if not len(linked.rows):
+        return np.zeros((len(rows), len(LINKS)), dtype=np.float32)
+    place = np.minimum(np.searchsorted(linked.rows, rows), len(linked.rows) - 1)
+    return np.where((linked.rows[place] == rows)[:, None], linked.strengths[place], np.float32(0.0))
+
+
+def _statistics(row: Row) -> Floats:
+    known = row.statistics
+    return np.zeros(len(STATISTICS), np.float32) if known is None else np.frombuffer(known, dtype="<f4")

@@ -1,4 +1,4 @@
-"""A visitor's newest events with the vectors of their items, in one statement."""
+"""A visitor's newest events with the vectors of their items and what those lead to, in one statement."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,17 +8,27 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from recommender.conf import conf
-from recommender.dataset.ranking_features import LONG_DECAY_DAYS, SHORT_DECAY_DAYS, decayed_purchases
+from recommender.dataset.link_packing import follow, newest_different
+from recommender.dataset.ranking_features import (
+    DAY_SECONDS,
+    LINKED_ITEMS,
+    LONG_DECAY_DAYS,
+    PURCHASE,
+    WINDOWS,
+    Floats,
+    own_facts,
+    visitor_facts,
+)
 from recommender.index.partitions import unpack_vector
 from recommender.models import ModelVersion, Visitor
-
-DAY_SECONDS: Final = 86_400.0
+from recommender.serving.candidates import Linked
 
 # The newest events that have a vector are counted, so that items younger than the version do not use up the places.
 _STATEMENT: Final = """
-SELECT item_id, kind, age_seconds, CASE WHEN place <= %(with_vector)s THEN halfvec_send(vector) END
+SELECT item_id, kind, age_seconds, CASE WHEN place <= %(with_vector)s THEN halfvec_send(vector) END,
+    CASE WHEN place <= %(with_links)s THEN links END
 FROM (
-    SELECT newest.*, own.vector,
+    SELECT newest.*, own.vector, own.links,
         count(own.vector) OVER (ORDER BY at DESC, id DESC ROWS UNBOUNDED PRECEDING) AS place
     FROM (
         SELECT id, item_id, kind, at, greatest(extract(epoch FROM now() - at), 0)::float8 AS age_seconds
@@ -36,27 +46,53 @@ class History:
 
     Attributes:
         item: [events] the shop's keys in their own type.
-        kind: [events] int8. age_seconds: [events] float32, before now.
+        kind: [events] int8. age_seconds: [events] float64, before now.
         has_vector: [events] bool, true for the events that `vectors` belong to.
         vectors: [has_vector.sum(), dim] float32 of the items, as stored.
+        links: [events] bytes of what leads on from the items of the newest events; None for the others.
     """
 
     item: NDArray[Any]
     kind: NDArray[np.int8]
-    age_seconds: NDArray[np.float32]
+    age_seconds: NDArray[np.float64]
     has_vector: NDArray[np.bool_]
     vectors: NDArray[np.float32]
+    links: list[bytes | None]
 
     def __len__(self) -> int:
         return len(self.item)
 
-    def decayed_purchases(self) -> tuple[dict[Any, float], dict[Any, float]]:
-        """Own purchases by item: decayed slowly and quickly, as the ranker wants them."""
-        age_days = self.age_seconds / np.float32(DAY_SECONDS)
-        long, short = (
-            decayed_purchases(self.item, self.kind, age_days, days) for days in (LONG_DECAY_DAYS, SHORT_DECAY_DAYS)
-        )
-        return dict(long), dict(short)
+    @property
+    def age_days(self) -> Floats:
+        return (self.age_seconds / DAY_SECONDS).astype(np.float32)
+
+    @property
+    def baskets(self) -> NDArray[np.int64]:
+        """[events] ascending numbers, the same for events of one moment."""
+        return np.cumsum(np.diff(self.age_seconds, prepend=self.age_seconds[:1]) != 0)
+
+    def decayed_purchases(self) -> dict[Any, float]:
+        """item key → sum over its purchases of exp(-age / LONG_DECAY_DAYS)."""
+        bought = self.kind == PURCHASE
+        keys, place = np.unique(self.item[bought], return_inverse=True)
+        sums = np.bincount(place, weights=np.exp(-self.age_days[bought] / LONG_DECAY_DAYS), minlength=len(keys))
+        return dict(zip(keys.tolist(), sums.tolist(), strict=True))
+
+    def own(self) -> tuple[list[Any], Floats]:
+        """(different item keys, [items, len(OWN)] what the visitor did with each)."""
+        keys, group = np.unique(self.item, return_inverse=True)
+        return keys.tolist(), own_facts(group, len(keys), self.kind, self.age_days)
+
+    def visitor(self) -> Floats:
+        """[len(VISITOR)] what kind of visitor this is."""
+        return visitor_facts(self.baskets[-1] + 1, self.age_days[-1], len(set(self.item.tolist())))
+
+    def linked(self) -> Linked:
+        """Where the newest items lead."""
+        known = [place for place, packed in enumerate(self.links) if packed is not None]
+        places, weights = newest_different(self.item[known].tolist(), self.baskets[known])
+        packed = [links for place in places if (links := self.links[known[place]]) is not None]
+        return Linked(*follow(packed, weights.reshape(-1, len(WINDOWS))))
 
 
 def read_history(visitor: Visitor, version: ModelVersion | None = None, with_vector: int = 0) -> History:
@@ -66,6 +102,7 @@ def read_history(visitor: Visitor, version: ModelVersion | None = None, with_vec
         "events": conf.HISTORY_EVENTS,
         "version": version and version.pk,
         "with_vector": with_vector,
+        "with_links": LINKED_ITEMS if with_vector else 0,
     }
     with connection.cursor() as cursor:
         cursor.execute(_STATEMENT, parameters)
@@ -76,7 +113,8 @@ def read_history(visitor: Visitor, version: ModelVersion | None = None, with_vec
     return History(
         item=items,
         kind=np.array([row[1] for row in rows], dtype=np.int8),
-        age_seconds=np.array([row[2] for row in rows], dtype=np.float32),
+        age_seconds=np.array([row[2] for row in rows], dtype=np.float64),
         has_vector=np.array([row[3] is not None for row in rows], dtype=bool),
         vectors=np.stack([unpack_vector(vector) for vector in packed]) if packed else np.empty((0, 0), np.float32),
+        links=[row[4] for row in rows],
     )

@@ -65,7 +65,7 @@ def buy_again(query: Query) -> Answer:
         return Answer()
     with reading(conf.BUDGET_MS):
         history = read_history(query.visitor)
-        counts, _short = history.decayed_purchases()
+        counts = history.decayed_purchases()
         wanted = [(item_id, count) for item_id, count in counts.items() if item_id not in query.unwanted]
         wanted.sort(key=lambda pair: -pair[1])
         shown = take_available(wanted, query.n)

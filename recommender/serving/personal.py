@@ -1,19 +1,17 @@
 """The personal rung: history → visitor vector → candidates → ranking → reasons."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.conf import conf
-from recommender.dataset.ranking_features import Floats, rank_candidates, ranking_features
+from recommender.dataset.ranking_features import OWN, Floats, nothing_owned, rank_candidates, ranking_features
 from recommender.exceptions import NoLiveVersion
 from recommender.index.publish import live_version
 from recommender.index.reading import reading
-from recommender.models import ModelVersion
-from recommender.serving.candidates import Candidates, retrieve
+from recommender.serving.candidates import retrieve
 from recommender.serving.entries import Answer, take_available
 from recommender.serving.history import read_history
 from recommender.serving.query import Query
@@ -38,10 +36,14 @@ def recommended_for_you(query: Query) -> Answer:
         vector = encoder.encode(history)
         if vector is None:
             return Answer()
-        own_long, own_short = history.decayed_purchases()
-        candidates = retrieve(version, vector, own_long.keys(), query.unwanted)
-        scores = score(candidates, own_long, own_short, version)
-        is_repeat = np.array([key in own_long for key in candidates.item], dtype=bool)
+        own, facts = history.own()
+        candidates = retrieve(version, vector, history.linked(), own, query.unwanted)
+        owned = spread(candidates.item, own, facts)
+        features = ranking_features(
+            candidates.similarity, candidates.links, candidates.statistics, owned, history.visitor()
+        )  # [n, features]
+        scores = rank_candidates(features, version.ranker)
+        is_repeat = owned[:, OWN.index("is_repeat")] > 0
         best = mix(np.argsort(-scores, kind="stable").tolist(), is_repeat, conf.REPEAT_SHARE)
         shown = take_available([(candidates.item[row], float(scores[row])) for row in best], query.n, version)
         return Answer(shown, explain(shown, history, version), version)
@@ -68,10 +70,11 @@ def mix(order: list[int], is_repeat: NDArray[np.bool_], repeat_share: float) -> 
     return mixed + repeats[::-1] + discoveries[::-1]
 
 
-def score(
-    candidates: Candidates, own_long: Mapping[Any, float], own_short: Mapping[Any, float], version: ModelVersion
-) -> Floats:
-    """[n] float32: the version's own ranker on what is known of each candidate."""
-    columns = [np.array([own.get(key, 0.0) for key in candidates.item], np.float32) for own in (own_long, own_short)]
-    features = ranking_features(candidates.similarity, candidates.popularity, *columns)  # [n, features]
-    return rank_candidates(features, version.ranker)
+def spread(items: list[Any], own: list[Any], facts: Floats) -> Floats:
+    """[items, len(OWN)] what the visitor did with each of `items`, from the `facts` [own, len(OWN)] of its `own`."""
+    place = {key: row for row, key in enumerate(own)}
+    owned = nothing_owned(len(items))
+    for row, key in enumerate(items):
+        if key in place:
+            owned[row] = facts[place[key]]
+    return owned

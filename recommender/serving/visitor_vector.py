@@ -36,7 +36,7 @@ class VisitorEncoder:
         inputs = {
             "vectors": history.vectors[None],  # [1, length, dim]
             "kinds": history.kind[known].astype(np.int64)[None],  # [1, length]
-            "ages_seconds": history.age_seconds[known][None],  # [1, length]
+            "ages_seconds": history.age_seconds[known].astype(np.float32)[None],  # [1, length]
         }
         try:
             (output,) = self.session.run(["visitor_vector"], inputs)

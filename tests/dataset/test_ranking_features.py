@@ -3,27 +3,79 @@ import pytest
 
 from recommender.dataset.ranking_features import (
     FEATURES,
-    decayed_purchases,
+    LINKS,
+    OWN,
+    SIMILARITIES,
+    STATISTICS,
+    VISITOR,
+    nothing_owned,
+    own_facts,
+    part_similarities,
     rank_candidates,
     ranking_features,
 )
 
+VIEW, PURCHASE = 1, 4
 
-def test_only_purchases_count_and_lose_weight_with_age() -> None:
-    counts = decayed_purchases(
-        np.array([7, 7, 8]), np.array([4, 4, 1]), np.array([0.0, 30.0, 0.0], dtype=np.float32), decay_days=30.0
+
+def features_of(similarity: list[float], own: np.ndarray | None = None) -> np.ndarray:
+    rows = len(similarity)
+    similarities = np.zeros((rows, len(SIMILARITIES)), np.float32)
+    similarities[:, 0] = similarity
+    return ranking_features(
+        similarities,
+        np.zeros((rows, len(LINKS)), np.float32),
+        np.zeros((rows, len(STATISTICS)), np.float32),
+        nothing_owned(rows) if own is None else own,
+        np.zeros(len(VISITOR), np.float32),
     )
-    assert counts == {7: pytest.approx(1 + np.exp(-1))}
 
 
-def test_there_is_a_column_for_every_feature() -> None:
-    ones = np.ones(5, dtype=np.float32)
-    features = ranking_features(ones, ones, ones, ones)
-    assert features.shape == (5, len(FEATURES))
+def column(features: np.ndarray, name: str) -> np.ndarray:
+    return features[:, FEATURES.index(name)]
+
+
+def test_there_is_a_finite_column_for_every_feature() -> None:
+    features = features_of([0.1, 0.9, 0.5])
+    assert features.shape == (3, len(FEATURES))
+    assert len(set(FEATURES)) == len(FEATURES)
     assert np.isfinite(features).all()
 
 
+def test_purchases_and_interest_are_kept_apart_and_lose_weight_with_age() -> None:
+    kind, age = np.array([PURCHASE, PURCHASE, VIEW]), np.array([0.0, 60.0, 0.0], np.float32)
+    own = own_facts(np.array([0, 0, 1]), 2, kind, age)
+    bought, viewed = (dict(zip(OWN, row.tolist(), strict=True)) for row in own)
+    assert bought["own_60"] == pytest.approx(np.log1p(1 + np.exp(-1)))
+    assert bought["own_count"] == pytest.approx(np.log1p(2))
+    assert bought["own_interval"] == pytest.approx(np.log1p(60))
+    assert (bought["is_repeat"], bought["is_known"], bought["interest_14"]) == (1, 1, 0)
+    assert (viewed["is_repeat"], viewed["is_known"], viewed["own_60"]) == (0, 1, 0)
+    assert viewed["interest_14"] == pytest.approx(np.log1p(1))
+
+
+def test_an_item_is_overdue_when_its_usual_days_have_passed() -> None:
+    kind, group = np.full(6, PURCHASE), np.array([0, 0, 0, 1, 1, 1])
+    age = np.array([90.0, 80.0, 70.0, 22.0, 12.0, 2.0], np.float32)  # every ten days, until 70 and until 2 days ago
+    overdue = column(features_of([0.0, 0.0], own_facts(group, 2, kind, age)), "overdue")
+    assert overdue[0] > overdue[1]
+
+
 def test_without_a_ranker_similarity_decides() -> None:
-    zeros = np.zeros(3, dtype=np.float32)
-    features = ranking_features(np.array([0.1, 0.9, 0.5], dtype=np.float32), zeros, zeros, zeros)
+    features = features_of([0.1, 0.9, 0.5])
     assert np.argsort(-rank_candidates(features, {})).tolist() == [1, 2, 0]
+
+
+def test_a_ranker_of_older_code_is_not_asked() -> None:
+    features = features_of([0.1, 0.9, 0.5])
+    older = {"mean": [0.0], "scale": [1.0], "linear": [-1.0], "hidden": [[0.0]], "bias": [0.0], "out": [0.0]}
+    assert np.argsort(-rank_candidates(features, older)).tolist() == [1, 2, 0]
+
+
+def test_each_part_has_its_own_cosine() -> None:
+    sequence, content = np.array([0.6, 0.8]), np.array([1.0, 0.0])
+    item = np.concatenate([sequence * 0.25**0.5, content * 0.75**0.5]).astype(np.float32)
+    found = part_similarities(item[None], item, [("sequence", 0, 2, 0.25), ("content", 2, 4, 0.75)])
+    assert dict(zip(SIMILARITIES, found[0].tolist(), strict=True)) == pytest.approx(
+        {"similarity": 1, "sequence_similarity": 1, "graph_similarity": 0, "content_similarity": 1}
+    )

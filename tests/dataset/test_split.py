@@ -1,7 +1,7 @@
 import numpy as np
 
 from recommender.capture.tables import PURCHASE, VIEW
-from recommender.dataset.split import holdout_start, split_by_time
+from recommender.dataset.split import holdout_start, lessons, split_by_time
 from tests.event_logs import DAY, START, log_of
 
 
@@ -34,11 +34,25 @@ def test_without_purchases_every_kind_counts_and_doubles_do_not() -> None:
 
 def test_the_holdout_is_never_more_than_a_tenth_of_the_events() -> None:
     log = log_of([(1, 1, VIEW, START + hour * 3_600) for hour in range(100)])
-    start = holdout_start(log, days=30)
+    start = holdout_start(log, share=0.1, days=30)
     assert int((log.at >= start).sum()) == 10
 
 
 def test_an_empty_log_splits_into_nothing() -> None:
-    train, holdout = split_by_time(log_of([]), holdout_start(log_of([]), 14))
+    train, holdout = split_by_time(log_of([]), holdout_start(log_of([]), 0.1, 14))
     assert len(train) == len(holdout) == 0
     assert holdout.visitor.dtype == np.int64
+
+
+def test_a_lesson_knows_the_past_and_holds_what_came_first_and_later() -> None:
+    log = log_of([(1, day, VIEW, START + day * DAY) for day in range(10)])
+    early, late = lessons(log, START + 5 * DAY, 2)
+    assert early.log.item.tolist() == [0, 1, 2, 3, 4]
+    assert early.first.item.tolist() == [5]
+    assert early.later.item.tolist() == [5, 6, 7, 8, 9]
+    assert late.log.at.max() < late.first.start == late.later.start
+    assert late.first.start > early.first.start
+
+
+def test_an_empty_log_teaches_nothing() -> None:
+    assert lessons(log_of([]), 0, 4) == []

@@ -2,28 +2,41 @@ import numpy as np
 import torch
 
 from recommender.dataset.ranking_features import FEATURES, rank_candidates
-from recommender.encoders.ranker import Ranker, fit_ranker
+from recommender.encoders.ranker import Example, Ranker, RankerSettings, fit_ranker
 
 RNG = np.random.default_rng(0)
 
 
-def world(column: str, visitors: int = 40) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def world(column: str, visitors: int = 40) -> list[Example]:
     """Each visitor takes the candidate with the largest value in `column`."""
-    features = [RNG.random((30, len(FEATURES))).astype(np.float32) for _ in range(visitors)]
     place = FEATURES.index(column)
-    return features, [np.arange(30) == x[:, place].argmax() for x in features]
+    features = [RNG.random((30, len(FEATURES))).astype(np.float32) for _ in range(visitors)]
+    right = [np.arange(30) == x[:, place].argmax() for x in features]
+    return [Example(x, y, y) for x, y in zip(features, right, strict=True)]
 
 
 def test_it_finds_the_feature_that_decides() -> None:
-    features, relevant = world("log_popularity", visitors=150)
-    ranker = fit_ranker(features, relevant)
-    found = [relevant[i][rank_candidates(x, ranker).argmax()] for i, x in enumerate(features)]
+    examples = world("taken_30", visitors=150)
+    ranker = fit_ranker(examples)
+    found = [example.first[rank_candidates(example.features, ranker).argmax()] for example in examples]
     assert np.mean(found) > 0.8  # chance is .03, and the start knows nothing of popularity
+
+
+def test_what_never_varied_in_training_says_nothing_later() -> None:
+    examples = world("taken_30", visitors=60)
+    place = FEATURES.index("interest_2")
+    for example in examples:
+        example.features[:, place] = 0.0
+    ranker = fit_ranker(examples)
+    asked = examples[0].features.copy()
+    before = rank_candidates(asked, ranker)
+    asked[:, place] = 3.0
+    assert np.allclose(rank_candidates(asked, ranker), before, atol=1e-4)
 
 
 def test_numpy_and_torch_score_alike() -> None:
     torch.manual_seed(0)
-    model = Ranker(torch.randn(len(FEATURES)), torch.rand(len(FEATURES)) + 0.5)
+    model = Ranker(torch.randn(len(FEATURES)), torch.rand(len(FEATURES)) + 0.5, RankerSettings()).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter)
     x = RNG.random((20, len(FEATURES))).astype(np.float32)
@@ -31,5 +44,4 @@ def test_numpy_and_torch_score_alike() -> None:
 
 
 def test_too_few_visitors_leave_the_order_to_similarity() -> None:
-    features, relevant = world("own_long", visitors=9)
-    assert fit_ranker(features, relevant) == {}
+    assert fit_ranker(world("own_120", visitors=9)) == {}

@@ -62,7 +62,7 @@ def test_the_first_event_changes_the_next_list_without_retraining(visitor: Visit
 
 def test_an_own_purchase_lifts_an_item(visitor: Visitor) -> None:
     products = make_products(20)
-    publish_tiny_version(products, ranker=linear_ranker(similarity=1.0, own_long=10.0))
+    publish_tiny_version(products, ranker=linear_ranker(similarity=1.0, own_120=10.0))
     make_event(visitor, products[4], VIEW)
     make_event(visitor, products[7], PURCHASE, days_ago=3)
     assert numbers(for_you(visitor))[0] == 7

@@ -1,0 +1,63 @@
+"""An item's links as bytes, as the web process reads them: numpy is enough."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.dataset.ranking_features import LINKED_ITEMS, RELATIONS, link_weights
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+ENTRY: Final = np.dtype([("row", "<u4"), ("strength", "<f2", (len(RELATIONS),))])
+
+
+def pack_links(rows: Ints, strengths: Floats) -> bytes:
+    """[n] item rows and [n, relations] strengths → bytes."""
+    entries = np.zeros(len(rows), dtype=ENTRY)
+    entries["row"], entries["strength"] = rows, strengths
+    return entries.tobytes()
+
+
+def unpack_links(packed: bytes | memoryview) -> tuple[Ints, Floats]:
+    """What `pack_links` took."""
+    entries = np.frombuffer(packed, dtype=ENTRY)
+    return entries["row"].astype(np.int64), entries["strength"].astype(np.float32)
+
+
+def newest_different(items: Sequence[object], baskets: Ints) -> tuple[list[int], Floats]:
+    """(places of the newest event of each different item among the `LINKED_ITEMS` newest events, [places, windows]
+    how much its links count).
+
+    Args:
+        items: [events] of one visitor, newest last. baskets: [events] ascending numbers.
+    """
+    first = max(len(items) - LINKED_ITEMS, 0)
+    newest = list({items[place]: place for place in range(first, len(items))}.values())
+    places = sorted(newest)
+    item_back = len(places) - 1 - np.arange(len(places))
+    basket_back = baskets[-1] - baskets[places] if places else np.zeros(0, np.int64)
+    return places, link_weights(basket_back, item_back)
+
+
+def follow(packed: Sequence[bytes | memoryview], weights: Floats) -> tuple[Ints, Floats]:
+    """(different item rows [n] ascending, [n, relations × windows] sum of the links of several items).
+
+    Args:
+        packed: one an item. weights: [items, windows].
+    """
+    found = [unpack_links(entry) for entry in packed]
+    if not any(len(rows) for rows, _ in found):
+        return np.zeros(0, np.int64), np.zeros((0, len(RELATIONS) * weights.shape[1]), np.float32)
+    per_item = [strengths[:, :, None] * weight for (_, strengths), weight in zip(found, weights, strict=True)]
+    rows, place = np.unique(np.concatenate([rows for rows, _ in found]), return_inverse=True)
+    flat = np.concatenate(per_item).reshape(len(place), -1)  # relations outside, windows inside, as in `LINKS`
+    sums = [np.bincount(place, weights=column, minlength=len(rows)) for column in flat.T]
+    return rows, np.stack(sums, axis=1).astype(np.float32)
+
+
+def strongest(rows: Ints, strengths: Floats, most: int) -> Ints:
+    """The `most` strongest rows of each column of `strengths`, all together, ascending."""
+    chosen = [rows[np.argsort(-column, kind="stable")[:most]][: int((column > 0).sum())] for column in strengths.T]
+    return np.unique(np.concatenate(chosen)) if chosen else rows[:0]

@@ -1,0 +1,212 @@
+"""What leads to what: for every item the others that follow it, counted from the log and read from the catalogue.
+
+Three relations, each a sparse matrix from an item to at most `MOST` others with a strength in 0..1:
+
+    follow   taken by the same visitor in the same basket or soon after (asymmetric)
+    ease     what an item adds to the guess of another, all others held fixed
+    content  words and attributes in common; known for an item that nobody took yet
+
+Counting takes seconds, and on shop data it knows things that a vector of a hundred numbers does not. The relations
+find candidates beside the vectors and are features of the ranker.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import scipy.linalg.lapack
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recommender.capture.tables import ItemTable
+from recommender.dataset.link_packing import pack_links
+from recommender.dataset.ranking_features import RELATIONS
+from recommender.dataset.sequences import Histories
+
+Floats = NDArray[np.float32]
+Links = dict[str, sp.csr_matrix]  # relation → [item rows, item rows] float32
+
+MOST: Final = 60  # others an item and relation
+DAY: Final = 86_400  # seconds
+REACH_BASKETS: Final = 10
+REACH_EVENTS: Final = 40  # bounds the work where baskets are large
+BASKET_DECAY: Final = 0.6  # weight lost with every basket in between
+DAMPING: Final = 10.0  # visitors; keeps rare items from the top
+EASE_ITEMS: Final = 8_000  # the most taken ones: the work grows with the cube
+EASE_REGULARISATION: Final = 200.0
+MOST_ITEMS_OF_A_WORD: Final = 500  # a word of more items tells little and costs their square
+CHUNK: Final = 1_024
+TOKEN: Final = re.compile(r"[^\W_]+")
+IDEOGRAPH: Final = re.compile(r"[\u3400-\u9fff]")
+
+
+def link_items(grouped: Histories, items: ItemTable, content: sp.csr_matrix | None = None) -> Links:
+    """All relations; rows are those of the vocabulary of `items`, row 0 is padding and stays empty.
+
+    Args:
+        content: that relation of the same items, where it is known already.
+    """
+    rows = len(items) + 1
+    return {
+        "follow": _as_stored(follows(grouped, rows)),
+        "ease": _as_stored(ease(grouped, rows)),
+        "content": _as_stored(alike(items)) if content is None else content,
+    }
+
+
+def _as_stored(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """Scaled so that the largest strength is 1, at the half precision that serving reads."""
+    largest = float(matrix.data.max(initial=0.0))
+    matrix.data = (matrix.data / max(largest, 1e-9)).astype(np.float16).astype(np.float32)
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def follows(grouped: Histories, rows: int) -> sp.csr_matrix:
+    """Strength of "b in the same basket or within ten baskets after a", less for every basket in between.
+
+    A visitor counts once a day and item, so that nobody can push a pair by repeating it.
+    """
+    owner, item, basket = _once_a_day(grouped)
+    total = sp.csr_matrix((rows, rows), dtype=np.float32)
+    for pairs in _later(owner, item, basket, rows):
+        total = total + pairs
+    count = np.bincount(item, minlength=rows)
+    scale = sp.diags(1 / np.sqrt(count + DAMPING))
+    return _strongest(sp.csr_matrix(scale @ total @ scale))
+
+
+def _once_a_day(grouped: Histories) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """(owner, item row, basket) of the first event of every visitor, item and day, in the order of the log."""
+    owner = grouped.owner
+    day = np.stack([owner, grouped.item, grouped.at // DAY])
+    first = np.sort(np.unique(day, axis=1, return_index=True)[1])
+    return owner[first], grouped.item[first], grouped.basket[first]
+
+
+def _later(
+    owner: NDArray[np.int64], item: NDArray[np.int64], basket: NDArray[np.int64], rows: int
+) -> Iterator[sp.csr_matrix]:
+    """Pairs of events by how far apart they stand, both directions within a basket."""
+    for distance in range(1, min(REACH_EVENTS, len(item) - 1) + 1):
+        first, second = slice(None, -distance), slice(distance, None)
+        between = basket[second] - basket[first]
+        near = (owner[first] == owner[second]) & (between <= REACH_BASKETS) & (item[first] != item[second])
+        a, b, gap = item[first][near], item[second][near], between[near]
+        weight = BASKET_DECAY ** np.maximum(gap - 1, 0).astype(np.float32)
+        together = gap == 0
+        a, b = np.concatenate([a, b[together]]), np.concatenate([b, a[together]])
+        weight = np.concatenate([weight, weight[together]])
+        yield sp.csr_matrix((weight, (a, b)), shape=(rows, rows))
+
+
+def ease(grouped: Histories, rows: int) -> sp.csr_matrix:
+    """The weights of a linear autoencoder without a diagonal, in closed form; strongest ones only.
+
+    Source: Steck, Embarrassingly Shallow Autoencoders, arXiv:1905.03375.
+    """
+    ones, shape = np.ones(len(grouped.item), np.float32), (len(grouped.visitor), rows)
+    taken = sp.csr_matrix((ones, (grouped.owner, grouped.item)), shape=shape)
+    taken.sum_duplicates()
+    taken.data[:] = 1.0
+    visitors = np.asarray(taken.sum(axis=0)).ravel()
+    columns = np.sort(np.argsort(-visitors, kind="stable")[:EASE_ITEMS])
+    columns = columns[visitors[columns] > 1]
+    if not len(columns):
+        return sp.csr_matrix((rows, rows), dtype=np.float32)
+    taken = taken[:, columns]
+    gram = np.asfortranarray((taken.T @ taken).toarray(), dtype=np.float32)
+    gram[np.diag_indices_from(gram)] += EASE_REGULARISATION
+    factor, _ = scipy.linalg.lapack.spotrf(gram, lower=1, overwrite_a=1)
+    inverse, _ = scipy.linalg.lapack.spotri(factor, lower=1, overwrite_c=1)  # its upper half is left undefined
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    weights = -inverse / np.diag(inverse)
+    weights[np.diag_indices_from(weights)] = 0.0
+    chosen = _strongest(_positive(weights)).tocoo()
+    return sp.csr_matrix((chosen.data, (columns[chosen.row], columns[chosen.col])), shape=(rows, rows))
+
+
+def _positive(weights: Floats) -> sp.csr_matrix:
+    """The `MOST` largest of every row, dropped where they are not positive."""
+    k = min(MOST, weights.shape[1])
+    best = np.argpartition(-weights, k - 1, axis=1)[:, :k]
+    values = np.maximum(np.take_along_axis(weights, best, axis=1), 0.0)
+    indptr = np.arange(0, values.size + 1, k)
+    matrix = sp.csr_matrix((values.ravel(), best.ravel(), indptr), shape=weights.shape)
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def alike(items: ItemTable) -> sp.csr_matrix:
+    """Cosine of the items' words and attribute values, weighted by rarity (TF-IDF)."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    rows = len(items) + 1
+    vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, min_df=1, dtype=np.float32)
+    documents = list(_documents(items))
+    if not any(documents):
+        return sp.csr_matrix((rows, rows), dtype=np.float32)
+    words = sp.csr_matrix(vectorizer.fit_transform(documents))  # [items, words] unit norm
+    common = np.diff(words.tocsc().indptr)
+    words = words[:, (common > 1) & (common <= MOST_ITEMS_OF_A_WORD)]
+    back = words.T.tocsr()
+    blocks = [_strongest(_without_self(words[at : at + CHUNK] @ back, at)) for at in range(0, len(items), CHUNK)]
+    matrix = sp.vstack(blocks).tocoo()
+    return sp.csr_matrix((matrix.data, (matrix.row + 1, matrix.col + 1)), shape=(rows, rows))
+
+
+def _documents(items: ItemTable) -> Iterator[list[str]]:
+    """The words of each item: of its text, single characters and pairs where it is written without spaces, and one
+    word an attribute value."""
+    columns = list(items.attributes.items())
+    for place, text in enumerate(items.text):
+        words = []
+        for token in TOKEN.findall(text.lower()):
+            if IDEOGRAPH.search(token):
+                words += [*token, *(token[at : at + 2] for at in range(len(token) - 1))]
+            else:
+                words.append(token)
+        for name, values in columns:
+            words += [f"{name}={value}" for value in re.split(r"[|,;]", values[place].lower()) if value]
+        yield words
+
+
+def _without_self(block: sp.csr_matrix, at: int) -> sp.csr_matrix:
+    coo = block.tocoo()
+    other = coo.col != coo.row + at
+    return sp.csr_matrix((coo.data[other], (coo.row[other], coo.col[other])), shape=block.shape)
+
+
+def _strongest(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """The `MOST` largest entries of every row."""
+    coo = matrix.tocoo()
+    share = coo.data / max(float(coo.data.max(initial=0.0)), 1e-9)
+    order = np.argsort(2.0 * coo.row - share, kind="stable")  # by row, strongest first
+    row, column, value = coo.row[order], coo.col[order], coo.data[order]
+    place = np.arange(len(row)) - np.searchsorted(row, row, side="left")
+    keep = place < MOST
+    return sp.csr_matrix((value[keep].astype(np.float32), (row[keep], column[keep])), shape=matrix.shape)
+
+
+def packed(links: Links) -> list[bytes]:
+    """[item rows] every row's links of all relations as bytes."""
+    matrices = [links[relation].tocoo() for relation in RELATIONS]
+    row, other, relation, strength = (
+        np.concatenate(column)
+        for column in (
+            [matrix.row for matrix in matrices],
+            [matrix.col for matrix in matrices],
+            [np.full(matrix.nnz, place) for place, matrix in enumerate(matrices)],
+            [matrix.data for matrix in matrices],
+        )
+    )
+    rows = matrices[0].shape[0]
+    pair, place = np.unique(row.astype(np.int64) * rows + other, return_inverse=True)
+    strengths = np.zeros((len(pair), len(RELATIONS)), dtype=np.float32)
+    strengths[place, relation] = strength
+    bounds = np.searchsorted(pair, np.arange(rows + 1) * rows)
+    return [
+        pack_links(pair[first:last] % rows, strengths[first:last])
+        for first, last in zip(bounds[:-1], bounds[1:], strict=True)
+    ]
