@@ -49,11 +49,13 @@ def keep(batch: Batch) -> Outcome:
     if _state.is_away:
         return _spill(batch)
     try:
-        with in_time():
-            batch = verified(batch)
+        if any(draft.token for draft in batch.drafts):
+            with in_time():
+                batch = verified(batch)
         outcome = _group.write(batch) if batch.received else Outcome(0)
-        with in_time():
-            _store_seen(batch)
+        if batch.seen:
+            with in_time():
+                _store_seen(batch)
         return outcome
     except AWAY:
         return _spill(batch)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+import psycopg
 from django.db import OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 
@@ -93,9 +94,27 @@ def write(batches: Sequence[Batch]) -> list[Outcome | VisitorNotFound | NoConsen
         _ensure_partitions(batches)
     with transaction.atomic() if is_inside else nullcontext(), connection.cursor() as cursor:
         batches = [_without_twins(cursor, batch) for batch in batches]
-        cursor.execute(_statement(item_model(), _item_type()), [_encode(_batches(batches)), _encode(_rows(batches))])
-        decided = cursor.fetchall()
+        statement = _statement(item_model(), _item_type())
+        decided = _execute(cursor, statement, [_encode(_batches(batches)), _encode(_rows(batches))])
     return _outcomes(batches, decided)
+
+
+def _execute(cursor: Any, statement: str, parameters: list[str]) -> list[Any]:
+    """The rows of a statement that is planned once a connection: planning took as long as storing.
+
+    Behind a pooler that hands the connection on after each transaction, where Django wants
+    DISABLE_SERVER_SIDE_CURSORS, it is planned every time.
+    """
+    if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
+    raw = cursor.connection
+    threshold, raw.prepare_threshold = raw.prepare_threshold, 0  # Django's None would forbid it, for the shop's own
+    try:
+        with connection.wrap_database_errors, psycopg.Cursor(raw) as prepared:
+            return prepared.execute(statement, parameters).fetchall()
+    finally:
+        raw.prepare_threshold = threshold
 
 
 def _outcomes(
