@@ -21,14 +21,8 @@ ALLOWED = {
     "privacy": DJANGO_ROOT | {"capture", "serving.authentication", "serving.schema"},
     "index": DJANGO_ROOT | {"encoders.tables"},
     "serving": DJANGO_ROOT
-    | {
-        "index",
-        "capture.accounts",
-        "capture.consent",
-        "capture.visitor",
-        "dataset.ranking_features",
-        "dataset.link_packing",
-    },
+    | {"index", "dataset.ranking_features", "dataset.link_packing"}
+    | {f"capture.{name}" for name in ("accounts", "consent", "openapi", "visitor")},
     **{name: DJANGO_ROOT for name in DJANGO_ROOT},
 }
 FOR_ALL = {"capture.tables"}  # the columns that travel

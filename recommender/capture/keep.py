@@ -203,19 +203,16 @@ def _note_outage() -> None:
 
 def _drain_until_empty() -> None:
     """Ends when the database took everything. Waits for the database as long as it likes: nobody waits for this."""
-    try:
-        while not _is_over():
-            time.sleep(DRAIN_EVERY_SECONDS)
-            try:
-                drain()
-            except AWAY as error:
-                logger.info("Events wait on disk: %s", error)
-                connection.close()
-            except Exception:  # whatever it is, the events stay on disk, and somebody has to see this
-                logger.exception("Events that wait on disk cannot be stored.")
-                connection.close()
-    finally:
-        connection.close()
+    while not _is_over():
+        time.sleep(DRAIN_EVERY_SECONDS)
+        try:
+            drain()
+        except AWAY as error:
+            logger.info("Events wait on disk: %s", error)
+        except Exception:  # whatever it is, the events stay on disk, and somebody has to see this
+            logger.exception("Events that wait on disk cannot be stored.")
+        finally:
+            connection.close()
 
 
 def _is_over() -> bool:

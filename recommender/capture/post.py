@@ -66,7 +66,7 @@ def read_post(request: HttpRequest) -> Post:
     sent = len(events) + len(body.impressions)
     if sent > conf.MAX_EVENTS_PER_POST:
         message = _("%(sent)s events; a POST takes %(most)s at most.")
-        raise Refused(413, "too_many_events", message % {"sent": sent, "most": conf.MAX_EVENTS_PER_POST})
+        raise Refused(400, "too_many_events", message % {"sent": sent, "most": conf.MAX_EVENTS_PER_POST})
     try:
         clock = clock_of(read_time(body.sent_at) if body.sent_at is not None else None)
     except EventRefused as error:

@@ -3,15 +3,17 @@
 from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import SuspiciousOperation
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, NotFound, PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed, NotFound, ParseError, PermissionDenied
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from recommender.api_keys import verify_key
@@ -63,6 +65,10 @@ class CallerView(APIView):
     authentication_classes = (ApiKeyAuthentication, SessionAuthentication)
     permission_classes = (AllowAny,)
     renderer_classes = (JSONRenderer,)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """What Django itself refuses to read, thousands of parameters for example, is an answer in JSON, too."""
+        return super().handle_exception(ParseError(str(exc)) if isinstance(exc, SuspiciousOperation) else exc)
 
     def named_visitor(self, request: Request) -> Visitor | None:
         """Whom an app with a key names; None where nobody is named.

@@ -11,6 +11,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
 
 from recommender import __version__
+from recommender.capture.openapi import events_path
 
 DESCRIPTION = """Lists of recommended items, as JSON.
 
@@ -36,6 +37,7 @@ class RecommenderSchemaGenerator(SchemaGenerator):
 
     def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
         schema: dict[str, Any] = super().get_schema(request, public)
+        schema["paths"][reverse("recommender:events")] = events_path()
         return schema | {"info": {"title": "Recommender API", "version": __version__, "description": DESCRIPTION}}
 
 

@@ -33,7 +33,6 @@ class ItemKeyField(serializers.Field):
 class ListParameters(serializers.Serializer):
     """Query parameters of every list."""
 
-    n = serializers.IntegerField(min_value=1, required=False, help_text="Items wanted; fewer come where fewer are.")
     exclude = serializers.ListField(
         child=ItemKeyField(),
         required=False,
@@ -45,13 +44,19 @@ class ListParameters(serializers.Serializer):
     def of(cls, parameters: QueryDict) -> "ListParameters":
         """Bound to a query string: the last of a repeated name counts, all of `exclude`."""
         data: dict[str, object] = dict(parameters.items())
-        excluded = [key for value in parameters.getlist("exclude") for key in value.split(",") if key]
-        return cls(data={**data, "exclude": excluded})
+        sent = parameters.getlist("exclude")
+        keys = [key for value in sent for key in value.split(",") if key]
+        return cls(data={**data, "exclude": keys if len(sent) <= MAX_EXCLUDED else sent})  # empty ones count, too
 
-    def validate_n(self, n: int) -> int:
-        if n > conf.MAX_LIST_LENGTH:
-            raise serializers.ValidationError(f"At most {conf.MAX_LIST_LENGTH} items.")
-        return n
+    def get_fields(self) -> dict[str, serializers.Field]:
+        n = serializers.IntegerField(
+            min_value=1,
+            max_value=conf.MAX_LIST_LENGTH,
+            required=False,
+            help_text="Items wanted; fewer come where fewer are.",
+            error_messages={"max_value": "At most {max_value} items."},
+        )
+        return {"n": n, **super().get_fields()}
 
     @property
     def length(self) -> int:
