@@ -32,6 +32,7 @@ from recommender.serving.schema import documented
 DENIED = OpenApiResponse(OpenApiTypes.OBJECT, description="Not from a page of this shop, or a visitor without a key.")
 BAD_KEY = OpenApiResponse(OpenApiTypes.OBJECT, description="The API key is unknown or was revoked.")
 BAD_LEVEL = OpenApiResponse(OpenApiTypes.OBJECT, description="There is no such level.")
+BAD_TYPE = OpenApiResponse(OpenApiTypes.OBJECT, description="Neither JSON nor a form.")
 UNKNOWN = OpenApiResponse(OpenApiTypes.OBJECT, description="There is no such visitor.")
 
 
@@ -98,7 +99,7 @@ class ConsentView(CallerView):
         operation_id="consent_choose",
         summary="Choose how long to be known",
         request=ConsentChoice,
-        responses={200: ConsentSerializer, 303: None, 400: BAD_LEVEL, 401: BAD_KEY, 403: DENIED},
+        responses={200: ConsentSerializer, 303: None, 400: BAD_LEVEL, 401: BAD_KEY, 403: DENIED, 415: BAD_TYPE},
     )
     def post(self, request: Request) -> Response | HttpResponseRedirect:
         """Less than before forgets what was known. With `next`, as a form sends it, leads back there."""

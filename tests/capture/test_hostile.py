@@ -57,11 +57,15 @@ def test_a_hostile_row_costs_no_other(client: Client, product: Product, name: st
     assert [line.difference for line in ledger.lines()] == [0]
 
 
-@pytest.mark.parametrize("text", [b"\xc0\xaf", b"\xed\xa0\x80", b"\xff"], ids=["overlong", "surrogate", "no UTF-8"])
-def test_bytes_that_are_no_text_cost_no_other_row(client: Client, product: Product, text: bytes) -> None:
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [(b"\xc0\xaf", "bad_json"), (b"\xff", "bad_json"), (b"\xed\xa0\x80", "unknown_item")],
+    ids=["overlong", "no UTF-8", "surrogate"],
+)
+def test_bytes_that_are_no_text_cost_no_other_row(client: Client, product: Product, text: bytes, code: str) -> None:
     good = (GOOD % {"item": product.pk, "id": uuid7()}).encode()
     answer = send(client, b'{"events": [' + good + b', {"item": "' + text + b'", "kind": "view"}]}').json()
-    assert (answer["stored"], [row["code"] for row in answer["quarantined"]]) == (1, ["bad_json"])
+    assert (answer["stored"], [row["code"] for row in answer["quarantined"]]) == (1, [code])
     assert QuarantinedEvent.objects.get().payload.startswith('{"item": "\\x')
 
 

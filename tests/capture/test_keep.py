@@ -148,11 +148,16 @@ def test_an_order_that_the_shop_commits_keeps_its_events_and_one_that_it_takes_b
 
 
 def test_a_frozen_statement_is_cut(product: Product) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
     began = time.monotonic()
     with pytest.raises(OperationalError), keep.in_time(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(30)")
     assert time.monotonic() - began < 5
     assert Product.objects.count() == 3  # the shop's next query has a connection again
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [backend])  # it sleeps on
 
 
 def test_a_crawler_is_one_visitor_in_an_outage_too(spill: Path, product: Product, rf: RequestFactory) -> None:
