@@ -19,6 +19,7 @@ from psycopg import sql
 from recommender.capture import binary_copy
 from recommender.capture.items import existing_keys, key_or_none
 from recommender.capture.partitions import ensure_months
+from recommender.capture.straight_copy import UNKNOWN_VALUE, copy_straight
 from recommender.capture.tables import KINDS
 from recommender.catalog import key_field
 from recommender.models import Event, LedgerEntry, Visitor
@@ -26,7 +27,6 @@ from recommender.models import Event, LedgerEntry, Visitor
 ROWS_PER_CHUNK: Final = 100_000  # a transaction each
 MAX_QUANTITY: Final = 2**31 - 1  # what the column holds
 MAX_SECONDS: Final = 2**33  # the year 2242; a number above is in milliseconds by mistake
-UNKNOWN_VALUE: Final = -(2**63)  # stands for null: rows of a binary COPY of fixed width have none
 
 # Of events, by their visitor: not from before an erasure, not of an account that wants no memory.
 _WELCOME: Final = (
@@ -163,10 +163,12 @@ def _cents(columns: EventColumns) -> NDArray[np.int64]:
 
 def _existing_items(column: NDArray[Any] | Sequence[Hashable]) -> tuple[list[Any], NDArray[np.int32]]:
     """The shop's keys as the database takes them, and [events] a row's place among them; -1: there is no such item."""
-    raw = column.tolist() if isinstance(column, np.ndarray) else column
-    first_seen: dict[Hashable, int] = {}
-    place = np.fromiter((first_seen.setdefault(key, len(first_seen)) for key in raw), np.int32, len(raw))
-    keys = [key_or_none(key) for key in first_seen]
+    place: NDArray[np.int32]
+    if isinstance(column, np.ndarray) and column.dtype.kind in "iu":
+        unique, inverse = np.unique(column, return_inverse=True)
+        keys, place = [key_or_none(key) for key in unique.tolist()], inverse.astype(np.int32)
+    else:
+        keys, place = _places(column.tolist() if isinstance(column, np.ndarray) else column)
     existing = existing_keys([key for key in keys if key is not None])
     known = np.array([key in existing for key in keys], dtype=bool)
     prepare = key_field().get_db_prep_value
@@ -174,9 +176,24 @@ def _existing_items(column: NDArray[Any] | Sequence[Hashable]) -> tuple[list[Any
     return prepared, np.where(known[place], place, np.int32(-1)) if keys else place
 
 
+def _places(raw: Sequence[Hashable]) -> tuple[list[Any], NDArray[np.int32]]:
+    """The different keys, and [events] a row's place among them."""
+    first_seen: dict[Hashable, int] = {}
+    place = np.fromiter((first_seen.setdefault(key, len(first_seen)) for key in raw), np.int32, len(raw))
+    return [key_or_none(key) for key in first_seen], place
+
+
 def _load_chunk(chunk: dict[str, NDArray[Any]], keys: list[Any]) -> tuple[int, int]:
-    """COPY into a temporary table and insert from there; (stored, refused) rows."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    """(stored, refused) rows, in a transaction with their entry in the ledger."""
+    with transaction.atomic():
+        stored, refused = copy_straight(chunk, keys, _WELCOME) or _stage_chunk(chunk, keys)
+        _book(len(chunk["id"]), stored, refused)
+    return stored, refused
+
+
+def _stage_chunk(chunk: dict[str, NDArray[Any]], keys: list[Any]) -> tuple[int, int]:
+    """COPY into a temporary table and insert from there what is new; (stored, refused) rows."""
+    with connection.cursor() as cursor:
         _stage_items(cursor, chunk["item"], keys)
         cursor.execute(
             "CREATE TEMPORARY TABLE load_event (id uuid, visitor bigint, item integer, kind smallint,"
@@ -194,7 +211,6 @@ def _load_chunk(chunk: dict[str, NDArray[Any]], keys: list[Any]) -> tuple[int, i
         cursor.execute(_insert())
         stored: int = cursor.rowcount
         cursor.execute("DROP TABLE load_event, load_item")  # the caller's transaction may go on to the next chunk
-        _book(len(chunk["id"]), stored, refused)
     return stored, refused
 
 

@@ -95,6 +95,32 @@ def test_a_value_that_no_event_can_have_is_an_error_before_anything_is_stored(
     assert not Event.objects.exists()
 
 
+@pytest.mark.parametrize("priced", [[1, 2, 3], [np.nan, 2.0, np.nan], None])
+def test_fresh_rows_and_known_rows_end_the_same(columns: EventColumns, visitor: Visitor, priced: Any) -> None:
+    """Rows that are new go straight into the table; one that is known sends all of a chunk the long way round."""
+    sent = replace(columns, value_cents=None if priced is None else np.array(priced))
+    load_events(
+        replace(
+            sent,
+            **{name: getattr(sent, name)[:1] for name in ("id", "visitor", "item", "kind", "at")},
+            quantity=None,
+            value_cents=None if sent.value_cents is None else sent.value_cents[:1],
+        )
+    )
+    Event.objects.update(quantity=1)
+    assert load_events(sent) == LoadResult(received=3, stored=2, duplicates=1, refused=0)
+    again = Event.objects.order_by("pk").values_list("visitor_id", "item_id", "kind", "at", "value_cents")
+    first = list(again)
+    Event.objects.all().delete()
+    assert load_events(sent).stored == 3
+    assert list(again) == first
+
+
+def test_who_was_erased_and_came_again_gets_what_came_after(columns: EventColumns, visitor: Visitor) -> None:
+    Visitor.objects.filter(pk=visitor.pk).update(forgotten_until=datetime.fromtimestamp(AT[0] + 60, UTC))
+    assert load_events(columns) == LoadResult(received=3, stored=2, duplicates=0, refused=1)
+
+
 def test_a_load_belongs_to_the_transaction_of_its_caller(columns: EventColumns) -> None:
     with pytest.raises(RuntimeError), transaction.atomic():
         load_events(columns)
