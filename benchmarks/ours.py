@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from benchmarks.peers.histories import DAY, taken
 from benchmarks.task import Ints, Log, Task
 from recommender.capture.tables import EventLog, ItemTable
-from recommender.dataset.split import Holdout, Lesson, lessons
+from recommender.dataset.split import Holdout, Lesson, lesson
 from recommender.encoders.progress import Progress
 from recommender.encoders.stack import StackSettings
 from recommender.evaluation.metrics import top
-from recommender.pipeline import LESSONS, PipelineSettings, Stages, learn, moment, served_lists
+from recommender.pipeline import PipelineSettings, Stages, learn, moment, served_lists
 
 CHUNK: Final = 128  # visitors ranked at once
 
@@ -28,7 +28,7 @@ class Ours:
         """Train; the number of epochs follows from the amount of data, so the budget changes nothing."""
         settings = PipelineSettings(stack=StackSettings(seed=task.seed))
         train = event_log(task.train, task.has_time)
-        learned = learn(_lessons(task, train), train, item_table(task), settings, Stages(_report))
+        learned = learn(_validation(task, train), train, item_table(task), settings, Stages(_report))
         seen = moment(learned.stack, learned.parts, train, _seconds(task.train.now, task.has_time))
         self._score = served_lists(learned.stack, seen, settings).scorer(learned.ranker)
         self._taken = taken(task.train)
@@ -48,14 +48,14 @@ class Ours:
         return lists
 
 
-def _lessons(task: Task, train: EventLog) -> list[Lesson]:
-    """By time as a training takes them; else one, whose answers are each visitor's last item but one."""
+def _validation(task: Task, train: EventLog) -> Lesson:
+    """By time as a training takes it; else each visitor's last item but one is the answer."""
     now = _seconds(task.fit.now, task.has_time)
     if task.split == "time":
-        return lessons(train, now, LESSONS)
+        return lesson(train, now)
     right = task.validation[task.questions[0].name]
     answers = Holdout(right.visitor, right.item, now)
-    return [Lesson(event_log(task.fit, task.has_time), answers, answers)]
+    return Lesson(event_log(task.fit, task.has_time), answers, answers)
 
 
 def event_log(log: Log, has_time: bool) -> EventLog:

@@ -25,11 +25,11 @@ from rich.table import Table
 from recommender.capture.tables import CART, CLICK, PURCHASE, VIEW, EventLog, ItemTable
 from recommender.dataset.graph import item_pairs
 from recommender.dataset.sequences import histories
-from recommender.dataset.split import holdout_start, lessons, split_by_time
+from recommender.dataset.split import holdout_start, lesson, split_by_time
 from recommender.encoders.graph import GraphSettings
 from recommender.encoders.sequence import SequenceSettings
 from recommender.encoders.stack import StackSettings
-from recommender.pipeline import LESSONS, MAX_HOLDOUT_SHARE, PipelineSettings, Stages, learn, moment, served_lists
+from recommender.pipeline import MAX_HOLDOUT_SHARE, PipelineSettings, Stages, learn, moment, served_lists
 
 Doubles = NDArray[np.floating[Any]]
 
@@ -148,8 +148,8 @@ def shares(world: World, log: EventLog, purchases: EventLog, settings: PipelineS
         purchases: what "bought together" is counted from.
     """
     train, _holdout = split_by_time(log, holdout_start(log, MAX_HOLDOUT_SHARE, settings.holdout_days))
-    moments = lessons(train, holdout_start(train, settings.validation_share), LESSONS)
-    learned = learn(moments, log, world.items, settings, Stages(lambda progress: None))
+    validation = lesson(train, holdout_start(train, settings.validation_share))
+    learned = learn(validation, log, world.items, settings, Stages(lambda progress: None))
     stack = learned.stack
     seen = moment(stack, learned.parts, log, int(log.at[-1]))
     asked = np.flatnonzero(seen.grouped.visitor < FAKE)

@@ -30,7 +30,8 @@ Links = dict[str, sp.csr_matrix]  # relation → [item rows, item rows] float32
 MOST: Final = 60  # others an item and relation
 DAY: Final = 86_400  # seconds
 REACH_BASKETS: Final = 10
-REACH_EVENTS: Final = 40  # bounds the work where baskets are large
+REACH_EVENTS: Final = 24  # bounds the work where baskets are large
+DISTANCES_SUMMED: Final = 8  # into one matrix: bounds the memory
 BASKET_DECAY: Final = 0.6  # weight lost with every basket in between
 DAMPING: Final = 10.0  # visitors; keeps rare items from the top
 EASE_ITEMS: Final = 8_000  # the most taken ones: the work grows with the cube
@@ -89,7 +90,9 @@ def _later(
     owner: NDArray[np.int64], item: NDArray[np.int64], basket: NDArray[np.int64], rows: int
 ) -> Iterator[sp.csr_matrix]:
     """Pairs of events by how far apart they stand, both directions within a basket."""
-    for distance in range(1, min(REACH_EVENTS, len(item) - 1) + 1):
+    parts: list[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]] = []
+    farthest = min(REACH_EVENTS, len(item) - 1)
+    for distance in range(1, farthest + 1):
         first, second = slice(None, -distance), slice(distance, None)
         between = basket[second] - basket[first]
         near = (owner[first] == owner[second]) & (between <= REACH_BASKETS) & (item[first] != item[second])
@@ -97,8 +100,11 @@ def _later(
         weight = BASKET_DECAY ** np.maximum(gap - 1, 0).astype(np.float32)
         together = gap == 0
         a, b = np.concatenate([a, b[together]]), np.concatenate([b, a[together]])
-        weight = np.concatenate([weight, weight[together]])
-        yield sp.csr_matrix((weight, (a, b)), shape=(rows, rows))
+        parts.append((np.concatenate([weight, weight[together]]), a, b))
+        if distance % DISTANCES_SUMMED == 0 or distance == farthest:
+            values, first_item, second_item = (np.concatenate(column) for column in zip(*parts, strict=True))
+            parts.clear()
+            yield sp.csr_matrix((values, (first_item, second_item)), shape=(rows, rows))
 
 
 def ease(grouped: Histories, rows: int) -> sp.csr_matrix:

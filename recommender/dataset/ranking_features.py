@@ -47,7 +47,9 @@ FEATURES: Final = (
     "overdue",
     *VISITOR,
 )
-LIMIT: Final = 5.0  # standard deviations; what lies further out was hardly seen in training
+# Standard deviations. What lies further out was hardly seen in training; habits are rare and far out, so a tight limit
+# would make all of them alike (at 5, NDCG@10 on Complete Journey fell from .225 to .218).
+LIMIT: Final = 30.0
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -54,7 +54,7 @@ def split_by_time(log: EventLog, at: int) -> tuple[EventLog, Holdout]:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One moment to learn ranking from.
+    """One moment to learn weights and ranking from.
 
     Attributes:
         log: what had happened. first: what each visitor did next. later: all that each did from then on.
@@ -65,12 +65,10 @@ class Lesson:
     later: Holdout
 
 
-def lessons(log: EventLog, start: int, count: int) -> list[Lesson]:
-    """`count` moments between `start` and the end of the log, evenly apart, the first at `start`."""
-    if not len(log):
-        return []
-    moments = np.unique(np.linspace(start, int(log.at[-1]) + 1, count, endpoint=False).astype(np.int64))
-    return [Lesson(*split_by_time(log, int(at)), later=_later(log, int(at))) for at in moments]
+def lesson(log: EventLog, at: int) -> Lesson:
+    """The log up to `at`, in seconds since 1970 UTC, and what it holds from then on."""
+    before, first = split_by_time(log, at)
+    return Lesson(before, first, _later(log, at))
 
 
 def _later(log: EventLog, at: int) -> Holdout:

@@ -156,15 +156,20 @@ def _cross_entropy(scores: Tensor, relevant: Tensor, owner: Tensor, owners: int)
 
 @torch.no_grad()
 def _quality(model: Ranker, visitors: list[Example]) -> NDArray[np.float64]:
-    """[visitors] NDCG@10 of each one's candidates."""
-    discount = 1 / np.log2(np.arange(2, 12))
+    """[visitors] NDCG@10 of each one's candidates: the mean of both questions that have an answer."""
     gains = []
     for example in visitors:
-        right = example.first if example.first.any() else example.later
-        best = np.argsort(-model.eval()(torch.from_numpy(example.features)).numpy(), kind="stable")[:10]
-        ideal = discount[: min(int(right.sum()), 10)].sum()
-        gains.append(float((right[best] * discount[: len(best)]).sum() / ideal))
+        scores = model.eval()(torch.from_numpy(example.features)).numpy()
+        new = example.features[:, IS_KNOWN] == 0
+        questions = [(scores, example.first), (scores[new], example.later[new])]
+        gains.append(float(np.mean([_ndcg(*question) for question in questions if question[1].any()] or [0.0])))
     return np.array(gains)
+
+
+def _ndcg(scores: Floats, right: Booleans) -> float:
+    discount = 1 / np.log2(np.arange(2, 12))
+    best = np.argsort(-scores, kind="stable")[:10]
+    return float((right[best] * discount[: len(best)]).sum() / discount[: min(int(right.sum()), 10)].sum())
 
 
 def _log_softmax(scores: Tensor, owner: Tensor, owners: int) -> Tensor:

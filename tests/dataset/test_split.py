@@ -1,7 +1,7 @@
 import numpy as np
 
 from recommender.capture.tables import PURCHASE, VIEW
-from recommender.dataset.split import holdout_start, lessons, split_by_time
+from recommender.dataset.split import holdout_start, lesson, split_by_time
 from tests.event_logs import DAY, START, log_of
 
 
@@ -46,13 +46,12 @@ def test_an_empty_log_splits_into_nothing() -> None:
 
 def test_a_lesson_knows_the_past_and_holds_what_came_first_and_later() -> None:
     log = log_of([(1, day, VIEW, START + day * DAY) for day in range(10)])
-    early, late = lessons(log, START + 5 * DAY, 2)
-    assert early.log.item.tolist() == [0, 1, 2, 3, 4]
-    assert early.first.item.tolist() == [5]
-    assert early.later.item.tolist() == [5, 6, 7, 8, 9]
-    assert late.log.at.max() < late.first.start == late.later.start
-    assert late.first.start > early.first.start
+    taught = lesson(log, START + 5 * DAY)
+    assert taught.log.item.tolist() == [0, 1, 2, 3, 4]
+    assert taught.first.item.tolist() == [5]
+    assert taught.later.item.tolist() == [5, 6, 7, 8, 9]
 
 
-def test_an_empty_log_teaches_nothing() -> None:
-    assert lessons(log_of([]), 0, 4) == []
+def test_a_lesson_asks_nobody_who_was_unknown() -> None:
+    taught = lesson(log_of([(1, 1, VIEW, START), (2, 2, VIEW, START + DAY)]), START + DAY)
+    assert len(taught.first) == len(taught.later) == 0
