@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from benchmarks.peers.histories import DAY, taken
@@ -13,8 +15,9 @@ from recommender.capture.tables import EventLog, ItemTable
 from recommender.dataset.split import Holdout, Lesson, lesson
 from recommender.encoders.progress import Progress
 from recommender.encoders.stack import StackSettings
+from recommender.evaluation.baselines import Scorer
 from recommender.evaluation.metrics import top
-from recommender.pipeline import PipelineSettings, Stages, learn, moment, served_lists
+from recommender.pipeline import Learned, PipelineSettings, Stages, learn, moment, served_lists
 
 CHUNK: Final = 128  # visitors ranked at once
 
@@ -28,27 +31,42 @@ class Ours:
         """Train; the number of epochs follows from the amount of data, so the budget changes nothing."""
         settings = PipelineSettings(stack=StackSettings(seed=task.seed))
         train = event_log(task.train, task.has_time)
-        learned = learn(_validation(task, train), train, item_table(task), settings, Stages(_report))
-        seen = moment(learned.stack, learned.parts, train, _seconds(task.train.now, task.has_time))
-        self._score = served_lists(learned.stack, seen, settings).scorer(learned.ranker)
-        self._taken = taken(task.train)
+        learned = learn(validation(task, train), train, item_table(task), settings, Stages(_report))
+        self._ranking = Ranking.of(learned, task, train, settings)
         self.settings: dict[str, Any] = {"weights": {part.name: round(part.weight, 4) for part in learned.parts}}
 
     def top(self, visitors: Ints, k: int, exclude_taken: bool) -> NDArray[np.int32]:
         """[n, k] items in the ranker's order; -1 behind the candidates of a request."""
+        return self._ranking.top(visitors, k, exclude_taken)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What was learned, looked at from the end of train. taken: [visitors, items]."""
+
+    score: Scorer
+    taken: sp.csr_matrix
+
+    @classmethod
+    def of(cls, learned: Learned, task: Task, train: EventLog, settings: PipelineSettings) -> "Ranking":
+        seen = moment(learned.stack, learned.parts, train, _seconds(task.train.now, task.has_time))
+        return cls(served_lists(learned.stack, seen, settings).scorer(learned.ranker), taken(task.train))
+
+    def top(self, visitors: Ints, k: int, exclude_taken: bool) -> NDArray[np.int32]:
+        """[n, k] items, best first."""
         lists = np.full((len(visitors), k), -1, dtype=np.int32)
         for start in range(0, len(visitors), CHUNK):
             numbers = visitors[start : start + CHUNK]
-            scores = self._score(numbers)[:, 1:]  # without padding, a column is an item
+            scores = self.score(numbers)[:, 1:]  # without padding, a column is an item
             if exclude_taken:
-                scores[self._taken[numbers].nonzero()] = -np.inf
+                scores[self.taken[numbers].nonzero()] = -np.inf
             best = top(scores, k)
             is_candidate = np.isfinite(np.take_along_axis(scores, best, axis=1))
             lists[start : start + CHUNK, : best.shape[1]] = np.where(is_candidate, best, -1)
         return lists
 
 
-def _validation(task: Task, train: EventLog) -> Lesson:
+def validation(task: Task, train: EventLog) -> Lesson:
     """By time as a training takes it; else each visitor's last item but one is the answer."""
     now = _seconds(task.fit.now, task.has_time)
     if task.split == "time":

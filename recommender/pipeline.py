@@ -2,6 +2,7 @@
 
 import datetime
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -228,12 +229,20 @@ def served_lists(stack: Stack, seen: Moment, settings: PipelineSettings) -> Serv
 
 
 def learn_ranker(
-    stack: Stack, parts: tuple[Part, ...], validation: Lesson, settings: PipelineSettings
+    stack: Stack,
+    parts: tuple[Part, ...],
+    validation: Lesson,
+    settings: PipelineSettings,
+    *,
+    without: Collection[str] = (),
 ) -> dict[str, Any]:
     """The ranker's weights from what visitors did next, among the candidates that they would have been shown.
 
     One moment only, the one up to which the encoders know everything: later ones, with encoders that lag behind, taught
     a ranker that was worse on Complete Journey (new items .054 against .062).
+
+    Args:
+        without: features that it must not use, to measure what they add.
     """
     seen = moment(stack, parts, validation.log, validation.first.start)
     asked, later = relevant_items(validation.later, seen.grouped, stack.items)
@@ -247,7 +256,7 @@ def learn_ranker(
         next_rows = first.indices[first.indptr[at] : first.indptr[at + 1]] if at is not None else []
         later_rows = later.indices[later.indptr[number] : later.indptr[number + 1]]
         examples.append(Example(features, np.isin(rows, next_rows), np.isin(rows, later_rows)))
-    return fit_ranker(examples, seed=settings.stack.seed)
+    return fit_ranker(examples, seed=settings.stack.seed, without=without)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Fits the ranker: a small network over `ranking_features` that puts what visitors did next on top."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ class Example:
 START = {"similarity": 0.3, "own_120": 3.0}  # weights of the start, per standard deviation
 IS_KNOWN = FEATURES.index("is_known")
 MIN_VISITORS = 10
+SILENT = 1e9  # a scale that makes a feature say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,12 @@ class Ranker(nn.Module):
         }
 
 
-def fit_ranker(examples: list[Example], settings: RankerSettings = RankerSettings(), seed: int = 0) -> dict[str, Any]:
+def fit_ranker(
+    examples: list[Example],
+    settings: RankerSettings = RankerSettings(),
+    seed: int = 0,
+    without: Collection[str] = (),
+) -> dict[str, Any]:
     """Parameters for `rank_candidates` that maximise the listwise likelihood of what was right: of what each visitor
     took first among all candidates, and of what each took later among the candidates new to the visitor.
 
@@ -88,6 +95,7 @@ def fit_ranker(examples: list[Example], settings: RankerSettings = RankerSetting
 
     Args:
         examples: those without anything right are left out. With few left the answer is empty: similarity decides.
+        without: names of features that say nothing.
     Source: ListNet's top-one cross-entropy, Cao et al., ICML 2007.
     """
     usable = [example for example in examples if example.first.any() or example.later.any()]
@@ -97,22 +105,23 @@ def fit_ranker(examples: list[Example], settings: RankerSettings = RankerSetting
     halves = usable[::2], usable[1::2]
     gain = np.concatenate(
         [
-            _quality(_learn(_start(learnt, settings), learnt, settings, seed), asked)
-            - _quality(_start(learnt, settings), asked)
+            _quality(_learn(_start(learnt, settings, without), learnt, settings, seed), asked)
+            - _quality(_start(learnt, settings, without), asked)
             for learnt, asked in (halves, halves[::-1])
         ]
     )
-    model = _start(usable, settings)
+    model = _start(usable, settings, without)
     if gain.mean() > 2 * gain.std() / np.sqrt(len(gain)):
         model = _learn(model, usable, settings, seed)
     return model.as_json()
 
 
-def _start(visitors: list[Example], settings: RankerSettings) -> Ranker:
+def _start(visitors: list[Example], settings: RankerSettings, without: Collection[str]) -> Ranker:
     rows = torch.from_numpy(np.concatenate([example.features for example in visitors]))  # [rows, features]
     scale = rows.std(dim=0)
     # What never varied in training (a shop without prices, without clicks) must say nothing when it first does.
-    scale = torch.where(scale > 1e-4, scale, torch.full_like(scale, 1e9))
+    silent = torch.tensor([name in without for name in FEATURES]) | (scale <= 1e-4)
+    scale = torch.where(silent, torch.full_like(scale, SILENT), scale)
     model = Ranker(rows.mean(dim=0), scale, settings)
     with torch.no_grad():
         for name, weight in START.items():

@@ -1,0 +1,153 @@
+"""What does each part add? The encoders are trained once; then one part after the other is taken away.
+
+    python -m benchmarks.ablation --data amazon-beauty
+    python -m benchmarks.ablation --data complete-journey
+
+A part of the fused vector loses its weight, a relation its links, the ranker a group of its features; the ranker is
+learned anew each time, by the same rules. "without going on" leaves the encoders before the validation part, "start of
+the ranker" and "cosine alone" leave out what it learned. Written: benchmarks/results/ablation.json.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import scipy.sparse as sp
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.datasets import DATA_FOLDER, NAMES, load
+from benchmarks.judging import judge
+from benchmarks.ours import Ranking, event_log, item_table, validation
+from benchmarks.splits import SPLITS, CannotSplit, Truth, split
+from benchmarks.task import Task
+from recommender.dataset.ranking_features import FEATURES, OWN, RELATIONS, STATISTICS
+from recommender.encoders.fusion import lay_out
+from recommender.encoders.ranker import MIN_VISITORS, START
+from recommender.encoders.stack import Stack, StackSettings, train_stack
+from recommender.pipeline import Learned, PipelineSettings, Stages, go_on, learn_ranker, weigh
+
+RESULTS: Final = Path(__file__).parent / "results" / "ablation.json"
+HABITS: Final = (*OWN, "own_share", "overdue")
+Floats = dict[str, float]
+
+
+class Ablation:
+    """One data set: encoders that know the log before the validation part, and ones that went on with all of train."""
+
+    def __init__(self, task: Task, truth: Truth, settings: PipelineSettings) -> None:
+        self.task, self.truth, self.settings = task, truth, settings
+        self.train, self.items = event_log(task.train, task.has_time), item_table(task)
+        self.lesson = validation(task, self.train)
+        stage = Stages(lambda progress: print(f"{progress.stage} {progress.epoch}/{progress.epochs}", file=sys.stderr))
+        self.before = train_stack(self.lesson.log, self.items, settings.stack, stage)
+        self.parts = weigh(self.before, self.lesson)
+        self.after = go_on(Learned(self.before, self.parts, {}), self.train, self.items, settings, stage("refit")).stack
+
+    def variants(self) -> Iterator[tuple[str, Learned]]:
+        """(name, what is asked): everything first."""
+        everything = self.learned()
+        yield "everything", everything
+        for part in self.parts:
+            weights = {other.name: other.weight * (other.name != part.name) for other in self.parts}
+            yield f"without {part.name}", self.learned(parts=lay_out(self.before.dims, weights))
+        for relation in RELATIONS:
+            yield f"without {relation} links", self.learned(change=without_links(relation))
+        yield "without any links", self.learned(change=without_links(*RELATIONS))
+        yield "without item statistics", self.learned(features=STATISTICS)
+        yield "without habits (repeat)", self.learned(features=HABITS)
+        yield "without going on", replace(everything, stack=self.before)
+        yield "start of the ranker", replace(everything, ranker=start_of(everything.ranker))
+        yield "cosine alone", replace(everything, ranker={})
+
+    def learned(
+        self,
+        parts: Any = None,
+        change: Callable[[Stack], Stack] = lambda stack: stack,
+        features: tuple[str, ...] = (),
+    ) -> Learned:
+        parts = parts or self.parts
+        ranker = learn_ranker(change(self.before), parts, self.lesson, self.settings, without=features)
+        return Learned(change(self.after), parts, ranker)
+
+    def measured(self, learned: Learned) -> Floats:
+        """question → NDCG@10."""
+        ranking = Ranking.of(learned, self.task, self.train, self.settings)
+        task = self.task
+        return {
+            question.name: judge(
+                task, self.truth, question.name, ranking.top(task.asked, task.n, question.exclude_taken)
+            ).metrics["ndcg@10"]
+            for question in task.questions
+        }
+
+
+def without_links(*relations: str) -> Callable[[Stack], Stack]:
+    def change(stack: Stack) -> Stack:
+        empty = {name: sp.csr_matrix(stack.links[name].shape, dtype=np.float32) for name in relations}
+        return replace(stack, links=stack.links | empty)
+
+    return change
+
+
+def start_of(ranker: dict[str, Any]) -> dict[str, Any]:
+    """The ranker before it learned anything."""
+    linear = [START.get(name, 0.0) for name in FEATURES]
+    return ranker and ranker | {"linear": linear, "out": [0.0] * len(ranker["out"])}
+
+
+def run(task: Task, truth: Truth, seed: int) -> dict[str, Floats]:
+    ablation = Ablation(task, truth, PipelineSettings(stack=StackSettings(seed=seed)))
+    found = {}
+    for name, learned in ablation.variants():
+        began = time.monotonic()
+        found[name] = ablation.measured(learned)
+        print(f"{name} {found[name]} ({time.monotonic() - began:.0f} s)", file=sys.stderr)
+    return found
+
+
+def show(title: str, found: dict[str, Floats]) -> None:
+    questions = list(found["everything"])
+    table = Table("", *(column for question in questions for column in (f"NDCG@10 {question}", "of everything")))
+    table.title = title
+    for name, values in found.items():
+        cells = [
+            cell
+            for question in questions
+            for cell in (f"{values[question]:.4f}", f"{values[question] / found['everything'][question]:.3f}")
+        ]
+        table.add_row(name, *cells)
+    Console().print(table)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", choices=NAMES, default="amazon-beauty")
+    parser.add_argument("--split", choices=SPLITS, default="time")
+    parser.add_argument("--data-folder", type=Path, default=DATA_FOLDER)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    try:
+        task, _, truth = split(load(options.data, options.data_folder), options.split, options.seed)
+    except CannotSplit as error:
+        print(error, file=sys.stderr)
+        return 1
+    if len(task.asked) < MIN_VISITORS:
+        print(f"{options.data} has too few visitors to ask.", file=sys.stderr)
+        return 1
+    found = run(task, truth, options.seed)
+    key = f"{options.data} by {options.split}"
+    show(key, found)
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    RESULTS.write_text(json.dumps(kept | {key: {"seed": options.seed, "ndcg@10": found}}, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
