@@ -19,7 +19,7 @@ import msgspec
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
 
 from recommender.capture import deadline
-from recommender.capture.group_commit import GroupCommit, renewed_after_fork
+from recommender.capture.group_commit import GroupCommit
 from recommender.capture.impressions import store_impressions
 from recommender.capture.rows import Rejected
 from recommender.capture.sender import verified, visitor_with, with_visitor
@@ -132,7 +132,7 @@ def _write_in_time(batches: Sequence[Batch]) -> Sequence[Outcome | VisitorNotFou
         return _write_each(batches)
 
 
-_group: Final = renewed_after_fork(GroupCommit(_write_in_time))
+_group: Final = GroupCommit(_write_in_time)
 
 
 def _keep_inside(batch: Batch) -> Outcome:

@@ -7,10 +7,11 @@ A leaky bucket that holds a minute's worth and drains evenly, kept as the one mo
 address is stored as a keyed hash whose salt changes every day, for the minutes until its bucket is empty.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from math import ceil
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -18,6 +19,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from recommender.capture.group_commit import GroupCommit
 from recommender.conf import conf
 from recommender.models import RateBucket
 
@@ -55,21 +57,58 @@ class Allowance:
     is_inhuman: bool = False
 
 
+class _Charge(NamedTuple):
+    """Seconds of each bucket that a request fills; `visitor` is the bucket of its visitor."""
+
+    costs: dict[UUID, float]
+    visitor: UUID | None
+
+
 def spend(request: HttpRequest, visitor: UUID | None, events: int) -> Allowance:
     """Charge events to the visitor with this key (None: nobody yet) and to the address, in one statement."""
     per_minute = _limits(request, visitor)
     if not per_minute:
         return Allowance(0)
-    costs = [min(max(events, 1) * 60.0 / limit, DEPTH_SECONDS) for limit in per_minute.values()]
-    parameters: dict[str, Any] = {"keys": list(per_minute), "costs": costs, "depth": DEPTH_SECONDS}
+    costs = {key: min(max(events, 1) * 60.0 / limit, DEPTH_SECONDS) for key, limit in per_minute.items()}
+    charge = _Charge(costs, _visitor_key(visitor) if visitor is not None else None)
+    return _fill([charge])[0] if connection.in_atomic_block else _charges.write(charge)
+
+
+def _fill(charges: Sequence[_Charge]) -> list[Allowance]:
+    """What each may do. Who shares a bucket with somebody before comes a statement later: the limit is exact."""
+    found: dict[int, Allowance] = {}
+    waiting = dict(enumerate(charges))
+    while waiting:
+        costs: dict[UUID, float] = {}
+        together = {}
+        for number, charge in waiting.items():
+            if not costs.keys() & charge.costs.keys():
+                costs |= charge.costs
+                together[number] = charge
+        filled = _fill_buckets(costs)
+        found |= {number: _allowance(charge, filled) for number, charge in together.items()}
+        waiting = {number: charge for number, charge in waiting.items() if number not in together}
+    return [found[number] for number in range(len(charges))]
+
+
+def _fill_buckets(costs: dict[UUID, float]) -> dict[UUID, float]:
+    """The buckets that had room → in how many seconds each is empty."""
     with connection.cursor() as cursor:
-        cursor.execute(_FILL, parameters)
-        filled: dict[UUID, float] = dict(cursor.fetchall())
-        if len(filled) == len(per_minute):
-            is_inhuman = visitor is not None and filled[_visitor_key(visitor)] > INHUMAN_SECONDS
-            return Allowance(0, is_inhuman)
+        cursor.execute(_FILL, {"keys": list(costs), "costs": list(costs.values()), "depth": DEPTH_SECONDS})
+        return dict(cursor.fetchall())
+
+
+def _allowance(charge: _Charge, filled: dict[UUID, float]) -> Allowance:
+    if charge.costs.keys() <= filled.keys():
+        return Allowance(0, charge.visitor is not None and filled[charge.visitor] > INHUMAN_SECONDS)
+    costs = charge.costs
+    parameters: dict[str, Any] = {"keys": list(costs), "costs": list(costs.values()), "depth": DEPTH_SECONDS}
+    with connection.cursor() as cursor:
         cursor.execute(_WAIT, parameters)
         return Allowance(max(ceil(cursor.fetchone()[0]), 1))
+
+
+_charges: Final = GroupCommit(_fill)  # one commit for many requests
 
 
 def forget_empty_buckets() -> int:
