@@ -4,10 +4,8 @@ Made for imports: a shop's past orders, another system's log. Loading the same r
 load that was cut off is continued by starting it again. Events of today come through `record.py`.
 """
 
-import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -17,12 +15,15 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from recommender.capture import binary_copy
+from recommender.capture.event_ids import event_ids, months_of
 from recommender.capture.items import existing_keys, key_or_none
 from recommender.capture.partitions import ensure_months
 from recommender.capture.straight_copy import UNKNOWN_VALUE, copy_straight
 from recommender.capture.tables import KINDS
 from recommender.catalog import key_field
 from recommender.models import Event, LedgerEntry, Visitor
+
+__all__ = ["EventColumns", "LoadResult", "event_ids", "load_events"]
 
 ROWS_PER_CHUNK: Final = 100_000  # a transaction each
 MAX_QUANTITY: Final = 2**31 - 1  # what the column holds
@@ -83,24 +84,6 @@ class LoadResult:
     refused: int
 
 
-def event_ids(at_seconds: NDArray[Any] | Sequence[int], keys: Sequence[str]) -> NDArray[np.void]:
-    """UUIDv7 from time and key: the same event gets the same id in every load.
-
-    Args:
-        at_seconds: [events] seconds since 1970 UTC; the ids sort by it.
-        keys: [events] what names the event in its source for ever, such as "order-17-line-3".
-    Returns:
-        [events] 16-byte UUIDs, dtype `V16`.
-    """
-    digests = b"".join(hashlib.blake2b(key.encode(), digest_size=16).digest() for key in keys)
-    ids = np.frombuffer(digests, dtype=np.uint8).reshape(len(keys), 16).copy()
-    milliseconds = np.asarray(at_seconds, dtype=np.int64) * 1_000
-    ids[:, :6] = milliseconds.astype(">i8").view(np.uint8).reshape(-1, 8)[:, 2:]  # 48 bits of time
-    ids[:, 6] = ids[:, 6] & 0x0F | 0x70  # version 7
-    ids[:, 8] = ids[:, 8] & 0x3F | 0x80  # variant
-    return ids.view(binary_copy.UUID).reshape(-1)
-
-
 def load_events(columns: EventColumns, progress: Progress | None = None) -> LoadResult:
     """Store what is not stored yet, chunk by chunk, each in a transaction of its own.
 
@@ -108,7 +91,7 @@ def load_events(columns: EventColumns, progress: Progress | None = None) -> Load
         ValueError: a column is too short, or holds a value that no event can have; nothing was stored.
     """
     _check(columns)
-    ensure_months(_months(columns))
+    ensure_months(months_of(columns.id))
     keys, places = _existing_items(columns.item)
     staged = {**_staged(columns), "item": places}
     stored = refused = 0
@@ -225,14 +208,6 @@ def _book(received: int, stored: int, refused: int) -> None:
         quarantined=0,
         refused=refused,
     )
-
-
-def _months(columns: EventColumns) -> set[date]:
-    """The months in the ids; ids without a time have none."""
-    times = np.asarray(columns.id).view(np.uint8).reshape(-1, 16)[:, :6].astype(np.int64)
-    milliseconds = times @ (256 ** np.arange(5, -1, -1))
-    months = np.unique(milliseconds[milliseconds > 0].astype("datetime64[ms]").astype("datetime64[M]"))
-    return set(months.astype("datetime64[D]").astype(object))
 
 
 def _stage_items(cursor: Any, places: NDArray[np.int32], keys: list[Any]) -> None:

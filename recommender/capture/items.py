@@ -19,13 +19,21 @@ def item_id(key: Any) -> ItemId:
     return key if isinstance(key, int) else str(key)
 
 
-def key_or_none(raw: object) -> Any:
-    """The shop's key in its own type, None where no key looks like that; the item may not exist."""
+def key_or_none(raw: object, field: Any = None) -> Any:
+    """The shop's key in its own type, None where no key looks like that; the item may not exist.
+
+    Args:
+        field: `key_field()`, where it was looked up already.
+    """
     try:
         if isinstance(raw, str):
             raw.encode()  # half of a surrogate pair is text for Python and for JSON, but not for a database
         # The type too: 1, 1.0 and True are equal, but one of them only is a key.
-        return _remembered(key_field(), type(raw).__name__, raw) if isinstance(raw, int | str | UUID) else item_key(raw)
+        return (
+            _remembered(field or key_field(), type(raw).__name__, raw)
+            if isinstance(raw, int | str | UUID)
+            else item_key(raw)
+        )
     except (ValidationError, UnicodeEncodeError):
         return None
 

@@ -19,12 +19,13 @@ import msgspec
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
 
 from recommender.capture import deadline
+from recommender.capture.batch import NOBODY, REFUSED, Batch, Outcome, Sender
+from recommender.capture.drafts import Rejected
 from recommender.capture.group_commit import GroupCommit
 from recommender.capture.impressions import store_impressions
-from recommender.capture.rows import Rejected
 from recommender.capture.sender import verified, visitor_with, with_visitor
 from recommender.capture.spill import Spill
-from recommender.capture.store import NOBODY, REFUSED, Batch, Outcome, Sender, write
+from recommender.capture.store import write
 from recommender.conf import conf
 from recommender.exceptions import NoConsent, NotKept, VisitorNotFound
 from recommender.models import VisitorJoin

@@ -6,7 +6,8 @@ import msgspec
 from django.http import HttpRequest, UnreadablePostError
 from django.utils.translation import gettext as _
 
-from recommender.capture.rows import Clock, clock_of, read_json, read_time
+from recommender.capture.drafts import Clock, clock_of
+from recommender.capture.rows import read_json, read_time
 from recommender.conf import conf
 from recommender.exceptions import EventRefused
 

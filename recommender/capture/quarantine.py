@@ -7,9 +7,11 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from recommender.capture.rows import BROWSER_KINDS, KIND_CODES, check_rows, clock_of
+from recommender.capture.batch import Batch, Outcome, Sender
+from recommender.capture.drafts import clock_of
+from recommender.capture.rows import BROWSER_KINDS, KIND_CODES, check_rows
 from recommender.capture.sender import verified
-from recommender.capture.store import Batch, Outcome, Sender, write
+from recommender.capture.store import write
 from recommender.conf import conf
 from recommender.models import Event, LedgerEntry, QuarantinedEvent
 

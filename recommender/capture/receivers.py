@@ -14,10 +14,10 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from recommender.capture.batch import Outcome
 from recommender.capture.bots import doubt_about
 from recommender.capture.joins import log_in, log_out
 from recommender.capture.record import item_of, record_events
-from recommender.capture.store import Outcome
 from recommender.capture.tables import KINDS
 from recommender.capture.visitor import forget_visitor
 from recommender.models import Event

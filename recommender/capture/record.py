@@ -13,10 +13,11 @@ from django.db import connection
 from django.db.models import Model
 from django.http import HttpRequest
 
+from recommender.capture.batch import NOBODY, Batch, Outcome, Sender
+from recommender.capture.drafts import CheckedRows
 from recommender.capture.keep import AWAY, database_is_away, in_time, keep
-from recommender.capture.rows import KIND_CODES, CheckedRows, check_rows
+from recommender.capture.rows import KIND_CODES, check_rows
 from recommender.capture.sender import sender_of, sender_without_database
-from recommender.capture.store import NOBODY, Batch, Outcome, Sender
 from recommender.capture.tables import KINDS, ItemId
 from recommender.capture.visitor import forget_visitor
 from recommender.exceptions import EventRefused, VisitorNotFound

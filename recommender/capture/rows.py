@@ -7,7 +7,7 @@ tolerant parser of the standard library, which finds out what is wrong with it; 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -16,9 +16,11 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from uuid_utils.compat import uuid7
 
+from recommender.capture.drafts import CheckedRows, Clock, Draft, Rejected, clock_of
 from recommender.capture.items import key_or_none
-from recommender.capture.partitions import CLOCK_TOLERANCE, milliseconds_of, undated
+from recommender.capture.partitions import milliseconds_of, undated
 from recommender.capture.tables import KINDS
+from recommender.catalog import key_field
 from recommender.conf import conf
 from recommender.exceptions import EventRefused
 
@@ -26,60 +28,7 @@ KIND_CODES: Final = {name: code for code, name in KINDS.items()}
 BROWSER_KINDS: Final = ("view", "click", "cart")  # a purchase is the shop's word
 MAX_QUANTITY: Final = 1_000_000  # pieces; a typing error is more likely than an order of more
 MAX_VALUE_CENTS: Final = 10**12
-MAX_SKEW_SECONDS: Final = 2**31 - 1  # what the column holds: 68 years
 MAX_DIGITS: Final = 20  # of a number; longer ones are beyond every limit, and slow to read
-
-
-class Draft(msgspec.Struct, frozen=True, gc=False):
-    """A valid event that is not stored yet; whether its item exists is not known, and `token` is not verified.
-
-    Attributes:
-        index: the row's place in its batch. raw: the row as it was sent, JSON.
-        id: the key to store it by. twin: under which it lies where its id was judged by another clock, see `_place`.
-    """
-
-    index: int
-    raw: bytes
-    id: UUID
-    twin: UUID
-    item: Any
-    kind: int
-    at: datetime
-    quantity: int
-    value_cents: int | None
-    token: str
-
-
-class Rejected(msgspec.Struct, frozen=True):
-    """Row `index` of the batch is wrong: `code` for programs (it stays the same), `reason` for people."""
-
-    index: int
-    code: str
-    reason: str
-    raw: bytes
-
-
-class Clock(NamedTuple):
-    """The sender's clock against ours. `skew`: ours minus theirs, None where they did not say."""
-
-    now: datetime
-    skew: timedelta | None
-    oldest: datetime
-    newest: datetime
-
-    @property
-    def skew_seconds(self) -> int | None:
-        if self.skew is None:
-            return None
-        return max(-MAX_SKEW_SECONDS, min(MAX_SKEW_SECONDS, round(self.skew.total_seconds())))
-
-
-class CheckedRows(NamedTuple):
-    """Every row of a batch is in one of the two lists."""
-
-    drafts: list[Draft]
-    rejected: list[Rejected]
-    clock: Clock
 
 
 class _Row(msgspec.Struct):
@@ -95,17 +44,6 @@ class _Row(msgspec.Struct):
 _typed: Final = msgspec.json.Decoder(_Row)
 
 
-def clock_of(sent_at: datetime | None = None, now: datetime | None = None) -> Clock:
-    """What `sent_at`, by the sender's clock, says about the sender's times; `now`: when it arrived."""
-    now = now or timezone.now()
-    return Clock(
-        now,
-        now - sent_at if sent_at is not None else None,
-        now - timedelta(days=conf.MAX_EVENT_AGE_DAYS),
-        now + timedelta(seconds=conf.MAX_CLOCK_SKEW_SECONDS),
-    )
-
-
 def check_rows(
     rows: Sequence[object], *, kinds: Collection[str] = KIND_CODES, clock: Clock | None = None
 ) -> CheckedRows:
@@ -118,10 +56,11 @@ def check_rows(
     clock = clock or clock_of()
     drafts: list[Draft] = []
     rejected: list[Rejected] = []
+    field = key_field()
     for index, row in enumerate(rows):
         raw = row if isinstance(row, bytes) else _raw(row)
         try:
-            drafts.append(_draft(index, raw, row, kinds, clock))
+            drafts.append(_draft(index, raw, row, kinds, clock, field))
         except EventRefused as error:
             rejected.append(Rejected(index, error.code, error.reason, raw))
     return CheckedRows(drafts, rejected, clock)
@@ -153,7 +92,7 @@ def read_json(text: bytes) -> Any:
     return json.loads(text, parse_int=_integer)
 
 
-def _draft(index: int, raw: bytes, row: object, kinds: Collection[str], clock: Clock) -> Draft:
+def _draft(index: int, raw: bytes, row: object, kinds: Collection[str], clock: Clock, field: Any) -> Draft:
     fields = _fields(row)
     at = _at(fields.at, clock)
     key, twin = _place(_id(fields.id, at), clock)
@@ -162,7 +101,7 @@ def _draft(index: int, raw: bytes, row: object, kinds: Collection[str], clock: C
         raw,
         key,
         twin,
-        _item(fields.item),
+        _item(fields.item, field),
         _kind(fields.kind, kinds),
         at,
         _quantity(fields.quantity),
@@ -213,13 +152,12 @@ def _place(key: UUID, clock: Clock) -> tuple[UUID, UUID]:
 
     Clocks go on, so a later try may judge the same id otherwise: whoever stores looks for both forms.
     """
-    moment = milliseconds_of(key) / 1_000
-    first, last = (clock.oldest - CLOCK_TOLERANCE).timestamp(), (clock.now + CLOCK_TOLERANCE).timestamp()
-    return (key, undated(key)) if first <= moment <= last else (undated(key), key)
+    is_possible = clock.first_id_ms <= milliseconds_of(key) <= clock.last_id_ms
+    return (key, undated(key)) if is_possible else (undated(key), key)
 
 
-def _item(value: object) -> Any:
-    key = key_or_none(value)
+def _item(value: object, field: Any) -> Any:
+    key = key_or_none(value, field)
     if key is None:
         raise EventRefused("unknown_item", _("There is no such item."))
     return key

@@ -11,10 +11,10 @@ from django.db import IntegrityError
 from django.http import HttpRequest
 
 from recommender.capture.accounts import account_visitor, new_visitor
+from recommender.capture.batch import Batch, Sender
 from recommender.capture.bots import CRAWLERS, crawlers
 from recommender.capture.consent import Consent, browser_consent, default_consent
 from recommender.capture.impressions import shown
-from recommender.capture.store import Batch, Sender
 from recommender.capture.visitor import CACHE, COOKIE, account_of, consent_of, read_cookie, visitor_of
 from recommender.exceptions import NotKept
 from recommender.models import Visitor

@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from recommender.capture.store import Batch
+from recommender.capture.batch import Batch
 
 logger = logging.getLogger(__name__)
 

@@ -23,16 +23,17 @@ from django.views.decorators.http import require_POST
 
 from recommender.api_keys import SCHEME, key_in_header, verify_key
 from recommender.capture.accounts import visitor_named
+from recommender.capture.batch import Outcome
 from recommender.capture.bots import doubt_about
 from recommender.capture.consent import Consent, browser_consent
+from recommender.capture.drafts import Rejected
 from recommender.capture.keep import AWAY, database_is_away, in_time
 from recommender.capture.own_page import is_own_page
 from recommender.capture.post import Post, Refused, read_post
 from recommender.capture.rate_limit import Allowance, spend
 from recommender.capture.record import deliver
-from recommender.capture.rows import BROWSER_KINDS, KIND_CODES, Rejected, check_rows
+from recommender.capture.rows import BROWSER_KINDS, KIND_CODES, check_rows
 from recommender.capture.sender import known_key
-from recommender.capture.store import Outcome
 from recommender.capture.visitor import consent_of
 from recommender.exceptions import NoConsent, NotKept, VisitorErased, VisitorNotFound
 from recommender.models import Event, Visitor

@@ -14,11 +14,11 @@ from django.db import OperationalError, connection, transaction
 from django.test import Client, RequestFactory
 
 from recommender.capture import keep, ledger
+from recommender.capture.batch import Batch, Outcome, Sender
 from recommender.capture.group_commit import GroupCommit
 from recommender.capture.joins import join_visitors
 from recommender.capture.record import record_events
 from recommender.capture.rows import check_rows
-from recommender.capture.store import Batch, Outcome, Sender
 from recommender.capture.visitor import write_cookie
 from recommender.conf import conf
 from recommender.exceptions import NotKept

@@ -111,7 +111,7 @@ def test_the_limit_holds_exactly_under_100_parallel_requests(request_from: Any, 
 
 
 def test_no_address_is_stored_and_the_hash_goes_when_the_bucket_is_empty(request_from: Any, visitor: Visitor) -> None:
-    spend(request_from(), visitor, 1)
+    spend(request_from(), visitor, 300)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT string_agg(bucket::text, ',') FROM {RateBucket._meta.db_table} AS bucket")
         assert ADDRESS not in cursor.fetchone()[0]

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
+from recommender.capture.drafts import Draft, clock_of
 from recommender.capture.partitions import milliseconds_of, undated
-from recommender.capture.rows import MAX_QUANTITY, Draft, check_rows, clock_of
+from recommender.capture.rows import MAX_QUANTITY, check_rows
 from recommender.capture.tables import CLICK, PURCHASE
 from shop.models import Product
 

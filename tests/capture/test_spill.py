@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from recommender.capture.rows import Draft, check_rows
+from recommender.capture.batch import Batch, Sender
+from recommender.capture.drafts import Draft
+from recommender.capture.rows import check_rows
 from recommender.capture.spill import HEADER, Spill
-from recommender.capture.store import Batch, Sender
 from tests.plugin import ROOT
 
 
