@@ -51,7 +51,9 @@ def _write_order(request: HttpRequest, lines: list[BasketLine], checkout_key: UU
         for line in lines
     )
     sold = [(line.product, line.quantity, line.value_cents) for line in lines]
-    transaction.on_commit(lambda: order_placed.send(sender=Order, request=request, order_id=order.pk, lines=sold))
+    transaction.on_commit(
+        lambda: order_placed.send(sender=Order, request=request, order_id=order.pk, lines=sold, at=order.placed_at)
+    )
     return order
 
 
