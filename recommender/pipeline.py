@@ -40,16 +40,16 @@ from recommender.evaluation.served import ServedLists
 Floats = NDArray[np.float32]
 # Stages in order, with the share of the whole run that each takes (measured on 1.5 million events, two cores).
 STAGES = {
-    "text": 0.04,
-    "autoencoder": 0.11,
-    "graph": 0.22,
-    "sequence": 0.25,
-    "fusion": 0.08,
-    "refit": 0.1,
-    "judge": 0.05,
-    "final": 0.1,
-    "vectors": 0.03,
-    "publish": 0.02,
+    "text": 0.02,
+    "autoencoder": 0.08,
+    "graph": 0.09,
+    "sequence": 0.33,
+    "fusion": 0.1,
+    "refit": 0.16,
+    "judge": 0.03,
+    "final": 0.16,
+    "vectors": 0.02,
+    "publish": 0.01,
 }
 WEIGHT_VISITORS = 600  # asked when the fusion weights are chosen
 WEIGHT_ITEMS = 8_000  # drawn for the softmax that chooses them

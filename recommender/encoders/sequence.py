@@ -140,7 +140,7 @@ class SequenceSettings:
     length: int = 64  # events that the Transformer sees
     epochs: int = 2
     batch: int = 64  # windows a step
-    candidates: int = 16_384  # items in the softmax; all of them where there are no more
+    candidates: int = 8_192  # items in the softmax; all of them where there are no more
     own_drop: float = 0.1
     repeat_weight: float = 0.2  # of a target that the visitor took before: own history predicts those better
     learning_rate: float = 5e-3

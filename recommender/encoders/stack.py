@@ -110,7 +110,7 @@ def train_content(items: ItemTable, settings: StackSettings, stage: StageReport)
         text,
         attribute_codes(items),
         dim=settings.content_dim,
-        epochs=_between(4, settings.effort * 550_000 / len(items), 60),
+        epochs=_between(4, settings.effort * 350_000 / len(items), 60),
         seed=settings.seed,
         device=settings.device,
         report=stage("autoencoder"),
@@ -162,7 +162,7 @@ def sequence_epochs(grouped: Histories, settings: StackSettings) -> int:
     """Epochs that a budget of multiplications allows: queries × candidates is what the softmax costs."""
     queries = max(len(np.unique(grouped.basket)), 1)
     candidates = min(len(np.unique(grouped.item)), settings.sequence.candidates)
-    return _between(2, settings.effort * 6e9 / (queries * max(candidates, 500)), 8)
+    return _between(2, settings.effort * 4e9 / (queries * max(candidates, 500)), 8)
 
 
 def _between(low: int, value: float, high: int) -> int:

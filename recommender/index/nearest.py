@@ -25,7 +25,7 @@ class Row(NamedTuple):
     """An item with its vector, as packed by halfvec_send, and what the ranker knows of it (None in old versions)."""
 
     item_id: Any
-    distance: float  # cosine distance
+    distance: float  # cosine distance of what is nearest, 0 for what another source found
     source: int
     row: int  # its number in the version
     vector: bytes
@@ -101,8 +101,8 @@ def compare(
     numbered: Collection[int] = (),
     exclude: Collection[Any] = (),
 ) -> list[Row]:
-    """Available items with their distance to `vector` [dim]: the nearest, the most popular, and those named by key or
-    by their number in the version.
+    """Available items: the nearest to `vector` [dim], the most popular, those named by key and those named by their
+    number in the version.
 
     One statement; an item comes once for every source that finds it. Run it inside `reading`, which sets how many
     neighbours an index scan finds; where a filter leaves that scan short, the few items left are compared exactly.
@@ -131,10 +131,11 @@ def _run(
     text = HalfVector(vector).to_text()
     statements, parameters = [], []
     for source, value in wanted:
-        searched = _INDEXED if source == NEAREST and not exact else _EXACT
-        distance, rest = searched.format(dim=version.dim), _REST[source].format(key=key)
+        is_nearest = source == NEAREST
+        distance = (_EXACT if exact else _INDEXED).format(dim=version.dim) if is_nearest else "0::float8"
+        rest = _REST[source].format(key=key)
         statements.append(_SOURCE.format(distance=distance, source=source, available=available, key=key, rest=rest))
-        parameters += [text, version.pk, *available_parameters, list(exclude), value]
+        parameters += [text] * is_nearest + [version.pk, *available_parameters, list(exclude), value]
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(statements), parameters)
         return [Row(*row) for row in cursor.fetchall()]

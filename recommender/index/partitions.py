@@ -48,6 +48,11 @@ def unpack_vector(packed: bytes | memoryview) -> NDArray[np.float32]:
     return np.frombuffer(packed, dtype=">f2", offset=4).astype(np.float32)
 
 
+def unpack_vectors(packed: Sequence[bytes]) -> NDArray[np.float32]:
+    """[n, dim] float32 of n > 0 vectors of one version."""
+    return np.frombuffer(b"".join(packed), dtype=">f2").reshape(len(packed), -1)[:, 2:].astype(np.float32)
+
+
 def partition_name(model: type[models.Model], version_id: int) -> str:
     return f"{model._meta.db_table}_v{version_id}"
 

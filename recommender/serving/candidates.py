@@ -11,10 +11,11 @@ from recommender.conf import conf
 from recommender.dataset.link_packing import strongest
 from recommender.dataset.ranking_features import LINKED, LINKS, STATISTICS, Floats, part_similarities
 from recommender.index.nearest import Row, Vector, compare
-from recommender.index.partitions import unpack_vector
+from recommender.index.partitions import unpack_vectors
 from recommender.models import ModelVersion
 
 POPULAR_CANDIDATES: Final = 50
+UNKNOWN: Final = bytes(4 * len(STATISTICS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,13 @@ def retrieve(
     rows = list({row.item_id: row for row in found}.values())  # an item comes once, whichever source named it
     if not rows:
         return Candidates([], *(np.zeros((0, width), np.float32) for width in (0, len(LINKS), len(STATISTICS))))
-    vectors = np.stack([unpack_vector(row.vector) for row in rows])
+    vectors = unpack_vectors([row.vector for row in rows])
     parts = [(part["name"], part["start"], part["stop"], part["weight"]) for part in version.parts]
     return Candidates(
         item=[row.item_id for row in rows],
         similarity=part_similarities(vectors, vector, parts),
         links=_strengths(linked, np.array([row.row for row in rows], dtype=np.int64)),
-        statistics=np.stack([_statistics(row) for row in rows]),
+        statistics=_statistics(rows),
     )
 
 
@@ -74,6 +75,6 @@ def _strengths(linked: Linked, rows: NDArray[np.int64]) -> Floats:
     return np.where((linked.rows[place] == rows)[:, None], linked.strengths[place], np.float32(0.0))
 
 
-def _statistics(row: Row) -> Floats:
-    known = row.statistics
-    return np.zeros(len(STATISTICS), np.float32) if known is None else np.frombuffer(known, dtype="<f4")
+def _statistics(rows: list[Row]) -> Floats:
+    packed = b"".join([row.statistics or UNKNOWN for row in rows])
+    return np.frombuffer(packed, dtype="<f4").reshape(len(rows), -1)

@@ -19,7 +19,7 @@ from recommender.dataset.ranking_features import (
     own_facts,
     visitor_facts,
 )
-from recommender.index.partitions import unpack_vector
+from recommender.index.partitions import unpack_vectors
 from recommender.models import ModelVersion, Visitor
 from recommender.serving.candidates import Linked
 
@@ -115,6 +115,6 @@ def read_history(visitor: Visitor, version: ModelVersion | None = None, with_vec
         kind=np.array([row[1] for row in rows], dtype=np.int8),
         age_seconds=np.array([row[2] for row in rows], dtype=np.float64),
         has_vector=np.array([row[3] is not None for row in rows], dtype=bool),
-        vectors=np.stack([unpack_vector(vector) for vector in packed]) if packed else np.empty((0, 0), np.float32),
+        vectors=unpack_vectors(packed) if packed else np.empty((0, 0), np.float32),
         links=[row[4] for row in rows],
     )
