@@ -26,7 +26,15 @@ OLDEST_PGVECTOR: Final = (0, 8, 4)  # older ones have known corruption and overf
 NO_SCHEDULE: Final = "TRAINING_INTERVAL_HOURS"  # may be None, as well as 0
 MAY_BE_NONE: Final = frozenset({NO_SCHEDULE, "CONSENT_HOOK", "SPILL_FOLDER"})
 MAY_BE_ZERO: Final = frozenset(
-    {NO_SCHEDULE, "HNSW_MIN_ITEMS", "VERSIONS_KEPT", "MAX_CLOCK_SKEW_SECONDS", "POPULAR_CACHE_SECONDS", "PROXIES"}
+    {
+        NO_SCHEDULE,
+        "FULL_TRAINING_DAYS",
+        "HNSW_MIN_ITEMS",
+        "VERSIONS_KEPT",
+        "MAX_CLOCK_SKEW_SECONDS",
+        "POPULAR_CACHE_SECONDS",
+        "PROXIES",
+    }
     | {f"{kind}_RETENTION_DAYS" for kind in ("VIEW", "CLICK", "CART", "PURCHASE")}
 )
 FRACTIONS: Final = ("_SECONDS", "_MINUTES", "_HOURS", "_DAYS", "_EFFORT", "_SHARE")  # half an hour is an interval, too

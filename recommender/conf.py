@@ -43,6 +43,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     # --- training
     "TRAINING_QUEUE": "training",  # Celery queue of the training worker
     "TRAINING_INTERVAL_HOURS": 24,  # the beat schedule that `recommender.tasks.beat_schedule()` returns
+    "FULL_TRAINING_DAYS": 7,  # of events between two trainings from scratch; the others go on from the live one
     "TRAINING_EFFORT": 1.0,  # scales epochs; 1.0 is about four minutes on two cores for 1.5 million events
     "TRAINING_DEVICE": "auto",  # "auto": CUDA where there is one, else CPU
     "LEASE_SECONDS": 60,  # a run without a heartbeat for so long is taken over or marked

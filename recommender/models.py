@@ -260,6 +260,7 @@ class TrainingRun(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("started by")
     )
     seed = models.PositiveIntegerField(_("seed"), default=0)
+    is_cold = models.BooleanField(_("from scratch"), default=False)  # asked to begin anew, not from the live version
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)

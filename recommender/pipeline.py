@@ -20,9 +20,11 @@ from recommender.encoders.fusion import fit_weights, fuse, lay_out, popularity_p
 from recommender.encoders.progress import Progress, Report
 from recommender.encoders.ranker import Example, fit_ranker
 from recommender.encoders.stack import Stack, StackSettings, encode_visitors, train_stack
-from recommender.encoders.tables import EmbeddingTable, Part
-from recommender.encoders.training import EpochReport
+from recommender.encoders.tables import Cold, EmbeddingTable, Part
+from recommender.encoders.training import EpochReport, silent
 from recommender.encoders.visitor_onnx import NAME, export_visitor_encoder
+from recommender.encoders.warm import NAME as LEFT
+from recommender.encoders.warm import Left, begin, leave
 from recommender.evaluation.baselines import (
     ALL_KINDS,
     FOREVER,
@@ -63,6 +65,7 @@ class PipelineSettings:
     stack: StackSettings = StackSettings()
     validation_share: float = 0.1  # newest events before the holdout, for the weights and the ranker
     holdout_days: float = 14.0
+    full_training_days: float = 7.0  # of events, between two trainings from scratch
     min_buyers: int = 5
     candidates: int = 300
 
@@ -97,12 +100,14 @@ def train_version(
     settings: PipelineSettings,
     report: Report,
     *,
+    left: Left | Cold = Cold.NOTHING,
     cut: int | None = None,
     now: int | None = None,
 ) -> tuple[EmbeddingTable, Verdict]:
     """Train, weigh, rank, judge; returns what would be published and whether it should be.
 
     Args:
+        left: what the live version left to go on from, or why to begin anew.
         cut: seconds since 1970 UTC where the holdout begins; None takes `settings.holdout_days`.
         now: the moment that published visitor vectors are computed for; None is the newest event.
     """
@@ -110,7 +115,11 @@ def train_version(
     start = holdout_start(log, MAX_HOLDOUT_SHARE, settings.holdout_days) if cut is None else cut
     train, holdout = split_by_time(log, start)
     validation = lesson(train, holdout_start(train, settings.validation_share))
-    learned = learn(validation, train, items, settings, stage)
+    seen_until = validation.first.start
+    beginning = begin(left, items, settings.stack, seen_until, settings.full_training_days, stage)
+    before = train_stack(validation.log, items, settings.stack, stage, beginning.start)
+    leaves = leave(before, items, seen_until, beginning.began)
+    learned = complete(before, validation, train, items, settings, stage)
 
     judge_done = stage("judge")
     comparison = compare(learned, train, holdout, settings)
@@ -124,7 +133,8 @@ def train_version(
     asked = {"visitors": comparison.visitors, "start": moment_of_cut}
     verdict = judge(table.vector, len(items), comparison.metrics, comparison.errors, asked)
     vectors_done(1, 1, 0.0)
-    return table, verdict
+    table.artifacts[LEFT] = leaves
+    return replace(table, cold=beginning.cold), verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +147,16 @@ class Learned:
 
 
 def learn(validation: Lesson, train: EventLog, items: ItemTable, settings: PipelineSettings, stage: Stages) -> Learned:
-    """Encoders from the log before the validation, weights and ranker from what came then; at last the encoders go on
-    with all of `train`, so that the lists know its newest events."""
+    """Encoders from the log before the validation, then `complete`."""
     stack = train_stack(validation.log, items, settings.stack, stage)
+    return complete(stack, validation, train, items, settings, stage)
+
+
+def complete(
+    stack: Stack, validation: Lesson, train: EventLog, items: ItemTable, settings: PipelineSettings, stage: Stages
+) -> Learned:
+    """Weights and ranker from what came in the validation; at last the encoders go on with all of `train`, so that the
+    lists know its newest events."""
     fusion_done = stage("fusion")
     parts = weigh(stack, validation)
     ranker = learn_ranker(stack, parts, validation, settings)
@@ -155,7 +172,8 @@ def go_on(
     What the ranker learned of a part's cosine holds while encoders know the histories that they are asked about: with
     stale encoders NDCG@10 on Amazon Beauty was .035, with these .053.
     """
-    stack = train_stack(log, items, settings.stack, lambda _: report, learned.stack)
+    reports = {"sequence": report}
+    stack = train_stack(log, items, settings.stack, lambda stage: reports.get(stage, silent), learned.stack.start())
     return replace(learned, stack=stack)
 
 

@@ -1,5 +1,6 @@
 """Events up to now → a published version, or a refusal with its reason. Runs in the training process only."""
 
+import logging
 from typing import Any
 
 import torch
@@ -10,20 +11,26 @@ from recommender.capture.tables import EventLog, ItemTable
 from recommender.conf import conf, min_buyers
 from recommender.encoders.progress import Progress, Report
 from recommender.encoders.stack import StackSettings
+from recommender.encoders.tables import Cold
 from recommender.encoders.training import choose_device
+from recommender.encoders.warm import NAME as LEFT
+from recommender.encoders.warm import Left, read
 from recommender.evaluation.gate import Verdict
-from recommender.exceptions import NotEnoughData
+from recommender.exceptions import ArtifactCorrupt, NotEnoughData
+from recommender.index.artifacts import read_artifact
 from recommender.index.publish import prune, publish
 from recommender.index.writer import write_version
 from recommender.leases import hold
-from recommender.models import TrainingRun
+from recommender.models import ModelVersion, TrainingRun
 from recommender.pipeline import STAGES, PipelineSettings, train_version
+
+logger = logging.getLogger(__name__)
 
 MIN_ITEMS = 3
 
 
 def retrain(run: TrainingRun, report: Report) -> Verdict:
-    """Export, train, judge, write, and publish what passed.
+    """Export, train, judge, write, and publish what passed. Most trainings go on from the live version.
 
     Raises:
         NotEnoughData: fewer events or items than there is anything to learn from.
@@ -31,8 +38,10 @@ def retrain(run: TrainingRun, report: Report) -> Verdict:
     log, items = export_events(until=run.started_at), export_items()
     _require_enough(log, items)
     settings = pipeline_settings(run.seed)
-    _describe(run, log, items, settings)
-    table, verdict = train_version(log, items, settings, report)
+    live = ModelVersion.objects.filter(is_live=True).first()
+    counts = _describe(run, log, items, settings)
+    table, verdict = train_version(log, items, settings, report, left=_left(run, live))
+    _tell_start(run, counts, live, table.cold)
     report(Progress("publish", len(STAGES), len(STAGES), fraction=1.0 - STAGES["publish"]))
     version = write_version(run, table, verdict.as_json())
     if verdict.passed:
@@ -54,9 +63,25 @@ def pipeline_settings(seed: int) -> PipelineSettings:
         ),
         validation_share=conf.VALIDATION_SHARE,
         holdout_days=conf.HOLDOUT_DAYS,
+        full_training_days=conf.FULL_TRAINING_DAYS,
         min_buyers=min_buyers(),
         candidates=conf.CANDIDATES,
     )
+
+
+def _left(run: TrainingRun, live: ModelVersion | None) -> Left | Cold:
+    """What the live version left to go on from, or why to begin anew."""
+    if run.is_cold:
+        return Cold.ASKED
+    ended = TrainingRun.objects.exclude(status__in=[*TrainingRun.ACTIVE, TrainingRun.Status.CANCELLED])
+    before = ended.order_by("-pk").first()
+    if before is not None and before.status != TrainingRun.Status.PUBLISHED:
+        return Cold.FAILED
+    try:
+        return read(read_artifact(live.pk, LEFT)) if live else Cold.NOTHING
+    except ArtifactCorrupt as error:
+        logger.info("A training from scratch: %s", error)
+        return Cold.NOTHING
 
 
 def _require_enough(log: EventLog, items: ItemTable) -> None:
@@ -67,8 +92,8 @@ def _require_enough(log: EventLog, items: ItemTable) -> None:
         )
 
 
-def _describe(run: TrainingRun, log: EventLog, items: ItemTable, settings: PipelineSettings) -> None:
-    """Write down what this run learns from."""
+def _describe(run: TrainingRun, log: EventLog, items: ItemTable, settings: PipelineSettings) -> dict[str, Any]:
+    """Write down what this run learns from; returns the counts."""
     counts: dict[str, Any] = {
         "events": len(log),
         "visitors": len(set(log.visitor.tolist())),
@@ -77,3 +102,10 @@ def _describe(run: TrainingRun, log: EventLog, items: ItemTable, settings: Pipel
     device = settings.stack.device
     name = torch.cuda.get_device_name() if device == "cuda" else device
     TrainingRun.objects.filter(pk=run.pk, lease_token=run.lease_token).update(counts=counts, device=name[:32])
+    return counts
+
+
+def _tell_start(run: TrainingRun, counts: dict[str, Any], live: ModelVersion | None, cold: Cold | None) -> None:
+    """Write down whether the run went on from the live version, or why it did not."""
+    start: dict[str, Any] = {"cold_because": cold} if cold else {"warm_from": live.pk if live else None}
+    TrainingRun.objects.filter(pk=run.pk, lease_token=run.lease_token).update(counts=counts | start)

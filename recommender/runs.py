@@ -26,19 +26,22 @@ Status = TrainingRun.Status
 ONE_ACTIVE_RUN: Final = "recommender_one_active_run"  # the constraint
 
 
-def request_run(trigger: str, user: Any = None, seed: int = 0, *, to_broker: bool = True) -> TrainingRun:
+def request_run(
+    trigger: str, user: Any = None, seed: int = 0, *, is_cold: bool = False, to_broker: bool = True
+) -> TrainingRun:
     """Create a queued run and hand its id to the broker once the transaction is committed.
 
     Args:
         trigger: one of `TrainingRun.Trigger`.
         user: who asked for it, None for nobody.
+        is_cold: begin anew instead of going on from the live version.
         to_broker: False when the caller trains it itself.
     Raises:
         RunAlreadyActive: another run is queued or running.
     """
     try:
         with transaction.atomic():
-            run = TrainingRun.objects.create(trigger=trigger, started_by=user, seed=seed)
+            run = TrainingRun.objects.create(trigger=trigger, started_by=user, seed=seed, is_cold=is_cold)
     except IntegrityError as error:
         if ONE_ACTIVE_RUN not in str(error):
             raise
@@ -49,12 +52,12 @@ def request_run(trigger: str, user: Any = None, seed: int = 0, *, to_broker: boo
 
 
 def retry(run: TrainingRun, user: Any = None) -> TrainingRun:
-    """A new run with the same seed; the old one stays as it ended.
+    """A new run with the same seed and start; the old one stays as it ended.
 
     Raises:
         RunAlreadyActive: another run is queued or running.
     """
-    return request_run(TrainingRun.Trigger.ADMIN, user, run.seed)
+    return request_run(TrainingRun.Trigger.ADMIN, user, run.seed, is_cold=run.is_cold)
 
 
 @transaction.atomic

@@ -61,6 +61,17 @@ COUNTS: Final[Mapping[str, Label]] = {
     "events": gettext_lazy("Events"),
     "visitors": gettext_lazy("Visitors"),
     "items": gettext_lazy("Items"),
+    "warm_from": gettext_lazy("Went on from version"),
+    "cold_because": gettext_lazy("Learned from scratch"),
+}
+COLD: Final[Mapping[str, Label]] = {
+    "nothing": gettext_lazy("there was no version to go on from"),
+    "asked": gettext_lazy("as asked"),
+    "failed": gettext_lazy("the training before published nothing"),
+    "due": gettext_lazy("the regular full training"),
+    "earlier": gettext_lazy("the live version had learned events that judge this one"),
+    "settings": gettext_lazy("the live version was trained with other settings"),
+    "catalogue": gettext_lazy("none of the live version's items is left"),
 }
 
 

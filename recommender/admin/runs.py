@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from recommender import runs
-from recommender.admin.labels import COUNTS, duration, label
+from recommender.admin.labels import COLD, COUNTS, duration, label
 from recommender.admin.live import elapsed_seconds, live_context
 from recommender.admin.metrics import metric_charts
 from recommender.admin.read_only import DetailAdmin
@@ -65,7 +65,7 @@ class TrainingRunAdmin(DetailAdmin):
             **live_context(obj),
             "version": version,
             "metrics": metric_charts(version.verdict) if version else [],
-            "counts": [(label(COUNTS, name), value) for name, value in obj.counts.items()],
+            "counts": [(label(COUNTS, name), _worded(value)) for name, value in obj.counts.items()],
             "may_retrain": may_retrain(request),
             "is_active": obj.is_active,
         }
@@ -156,6 +156,11 @@ class TrainingRunAdmin(DetailAdmin):
 
 
 LIVE_PARTS = ("panel", "cell")
+
+
+def _worded(value: Any) -> Any:
+    """A number as it is; a reason in plain words."""
+    return label(COLD, value) if isinstance(value, str) else value
 
 
 def may_retrain(request: HttpRequest) -> bool:

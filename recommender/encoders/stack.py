@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
@@ -20,7 +21,7 @@ from recommender.encoders.sequence import SequenceEncoder, SequenceSettings, Vis
 from recommender.encoders.sequence_training import train_sequence
 from recommender.encoders.tables import Part
 from recommender.encoders.text import CATALOGUE, encode_texts
-from recommender.encoders.training import EpochReport, State, silent, state_of
+from recommender.encoders.training import EpochReport, State, state_of
 from recommender.encoders.visitor import KIND_WEIGHTS, VisitorEncoder, VisitorSettings
 
 Floats = NDArray[np.float32]
@@ -41,6 +42,20 @@ class StackSettings:
     graph: GraphSettings = GraphSettings()
     sequence: SequenceSettings = SequenceSettings()
     visitor: VisitorSettings = VisitorSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a training goes on from; rows are those of its own items.
+
+    Attributes:
+        content: [item rows, dim] float32 unit norm, row 0 zero. states: encoder → parameters.
+        content_links: the relation "content" of these items, where it is known already.
+    """
+
+    content: Floats
+    states: dict[str, State]
+    content_links: sp.csr_matrix | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +83,26 @@ class Stack:
         """Columns of each part of the fused vector; "popularity" is added when the vectors are fused."""
         return {name: array.shape[1] for name, array in self.vectors.items()} | {"popularity": POPULARITY_DIM}
 
+    def start(self) -> Start:
+        """To go on with more events of the same items."""
+        return Start(self.vectors["content"], self.states, self.links["content"])
+
     def visitor_encoder(self, parts: tuple[Part, ...]) -> VisitorEncoder:
         settings = self.settings
         return VisitorEncoder(parts, self.transformer, settings.sequence.length, settings.visitor).eval()
 
 
 def train_stack(
-    log: EventLog, items: ItemTable, settings: StackSettings, stage: StageReport, start: Stack | None = None
+    log: EventLog, items: ItemTable, settings: StackSettings, stage: StageReport, start: Start | None = None
 ) -> Stack:
     """Fit all encoders on the log; every item of the catalogue gets every part, seen in the log or not.
 
     Args:
-        start: a stack of the same items to go on from, for `REFIT_SHARE` of the epochs; None begins anew.
+        start: what to go on from, for `REFIT_SHARE` of the epochs; None begins anew.
     """
     vocabulary = Vocabulary(items.item)
     grouped = histories(log, vocabulary)
-    content = start.vectors["content"] if start else train_content(items, settings, stage)
+    content = start.content if start else train_content(items, settings, stage)
     graph, graph_state = _graph_vectors(grouped, content, settings, stage, start)
     side = np.concatenate([content, graph], axis=1)  # the Transformer's items start from what is known of them
     encoder = _sequence_encoder(grouped, side, settings, stage, start)
@@ -94,7 +113,7 @@ def train_stack(
         items=vocabulary,
         vectors={"sequence": sequence, "graph": graph, "content": content},
         transformer=encoder.visitor.cpu(),
-        links=link_items(grouped, items, start.links["content"] if start else None),
+        links=link_items(grouped, items, start.content_links if start else None),
         price_cents=items.price_cents,
         settings=settings,
         states={"graph": graph_state, "sequence": state_of(encoder)},
@@ -119,7 +138,7 @@ def train_content(items: ItemTable, settings: StackSettings, stage: StageReport)
 
 
 def _graph_vectors(
-    grouped: Histories, content: Floats, settings: StackSettings, stage: StageReport, start: Stack | None
+    grouped: Histories, content: Floats, settings: StackSettings, stage: StageReport, start: Start | None
 ) -> tuple[Floats, State]:
     kind_weights = np.array(KIND_WEIGHTS, dtype=np.float32)
     now = int(grouped.at.max(initial=0))
@@ -132,14 +151,14 @@ def _graph_vectors(
         seed=settings.seed,
         device=settings.device,
         start=start.states["graph"] if start else None,
-        report=silent if start else stage("graph"),
+        report=stage("graph"),
     )
     graph[0] = 0.0
     return graph, state
 
 
 def _sequence_encoder(
-    grouped: Histories, side: Floats, settings: StackSettings, stage: StageReport, start: Stack | None
+    grouped: Histories, side: Floats, settings: StackSettings, stage: StageReport, start: Start | None
 ) -> SequenceEncoder:
     epochs = sequence_epochs(grouped, settings)
     return train_sequence(

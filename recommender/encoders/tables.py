@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,18 @@ class Part:
     weight: float
 
 
+class Cold(StrEnum):
+    """Why a training began anew instead of going on from the live version."""
+
+    NOTHING = "nothing"  # no version is live, or it left nothing that can be read
+    ASKED = "asked"
+    FAILED = "failed"  # the training before this one published nothing
+    DUE = "due"  # FULL_TRAINING_DAYS are over
+    EARLIER = "earlier"  # the live version has learned events that must judge this one
+    SETTINGS = "settings"  # it was trained with other settings, or by other code
+    CATALOGUE = "catalogue"  # none of its items is left
+
+
 @dataclass(frozen=True, slots=True)
 class EmbeddingTable:
     """One trained version, ready to be written.
@@ -37,9 +50,11 @@ class EmbeddingTable:
         visitor_vector: [visitors, dim] float32, unit norm: the visitor encoder's output on each history.
         pair_item, pair_other: [pairs] keys: `other` is often bought with `item`, best first within an item.
         pair_score: [pairs] float32, 0..1. pair_support: [pairs] int32, different visitors who bought both.
-        artifacts: name → bytes. "visitor_encoder.onnx" (see encoders/visitor_onnx.py).
+        artifacts: name → bytes. "visitor_encoder.onnx" (see encoders/visitor_onnx.py), "encoders.safetensors" (see
+            encoders/warm.py).
         ranker: JSON-ready parameters of the ranker (see dataset/ranking_features.py).
         losses: one {"stage", "epoch", "loss"} per epoch, for the curve in admin.
+        cold: why the training began anew; None where it went on from another version.
     """
 
     item: NDArray[np.generic]
@@ -58,3 +73,4 @@ class EmbeddingTable:
     artifacts: dict[str, bytes]
     ranker: dict[str, object] = field(default_factory=dict)
     losses: list[dict[str, object]] = field(default_factory=list)
+    cold: Cold | None = None

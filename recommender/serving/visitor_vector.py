@@ -1,6 +1,5 @@
 """The visitor encoder of a version, run by onnxruntime in the web process: a history → a vector."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -10,7 +9,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from recommender.exceptions import ArtifactCorrupt
-from recommender.models import ModelArtifact, ModelVersion
+from recommender.index.artifacts import read_artifact
+from recommender.models import ModelVersion
 from recommender.serving.history import History
 
 ARTIFACT: Final = "visitor_encoder.onnx"
@@ -58,10 +58,7 @@ def visitor_encoder(version: ModelVersion) -> VisitorEncoder:
 
 @lru_cache(maxsize=2)  # the live version, and the one before for requests that are under way
 def _load(version_id: int) -> VisitorEncoder:
-    artifact = ModelArtifact.objects.filter(version_id=version_id, name=ARTIFACT).first()
-    content = bytes(artifact.content) if artifact else b""
-    if artifact is None or hashlib.sha256(content).hexdigest() != artifact.sha256:
-        raise ArtifactCorrupt(f"{ArtifactCorrupt.__doc__} ({ARTIFACT} of version {version_id})")
+    content = read_artifact(version_id, ARTIFACT)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # one small sequence: threads would only wait
     options.log_severity_level = 3

@@ -25,11 +25,15 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--seed", type=int, default=0, help="of every random choice; the same seed, the same model")
-        parser.add_argument("--run", type=int, metavar="ID", help="train this queued run here, instead of a new one")
+        parser.add_argument(
+            "--seed", type=int, default=0, help="of every random choice; the same seed, data and start, the same model"
+        )
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--cold", action="store_true", help="begin anew instead of going on from the live version")
+        which.add_argument("--run", type=int, metavar="ID", help="train this queued run here, instead of a new one")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        lease = self._claim(options["run"], options["seed"])
+        lease = self._claim(options["run"], options["seed"], options["cold"])
         bar = _Bar(self)
         try:
             carry_out(lease, Keeper(lease, give_up=_nothing), bar.show)
@@ -43,11 +47,12 @@ class Command(BaseCommand):
             bar.close()
         self._tell(TrainingRun.objects.get(pk=lease.run_id))
 
-    def _claim(self, run_id: int | None, seed: int) -> Lease:
+    def _claim(self, run_id: int | None, seed: int, is_cold: bool) -> Lease:
         runs.settle_lapsed()  # a run whose process was killed must not stand in the way
         try:
             if run_id is None:
-                run_id = runs.request_run(TrainingRun.Trigger.COMMAND, seed=seed, to_broker=False).pk
+                run = runs.request_run(TrainingRun.Trigger.COMMAND, seed=seed, is_cold=is_cold, to_broker=False)
+                run_id = run.pk
             return claim(run_id)
         except LeaseLost as error:
             raise CommandError(str(error)) from error

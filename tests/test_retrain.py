@@ -1,0 +1,51 @@
+"""What a run writes down about its start: from the live version, or why from scratch."""
+
+import numpy as np
+import pytest
+from django.core.management import call_command
+
+from recommender.encoders.tables import Cold
+from recommender.encoders.warm import NAME as LEFT
+from recommender.models import ModelArtifact, TrainingRun
+from recommender.retrain import _left
+from tests.training_worlds import make_trainable_shop
+from tests.worlds import make_products, publish_tiny_version
+
+Status = TrainingRun.Status
+
+
+def new_run(**fields: object) -> TrainingRun:
+    return TrainingRun.objects.create(trigger="command", **fields)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_the_second_run_goes_on_from_the_first_unless_it_is_asked_not_to(settings) -> None:
+    settings.RECOMMENDER_TRAINING_EFFORT = 0.05
+    make_trainable_shop()
+    for cold in (False, False, True):
+        call_command("recommender_train", cold=cold, verbosity=0)
+    first, second, third = TrainingRun.objects.order_by("pk")
+    assert first.counts["cold_because"] == Cold.NOTHING
+    assert second.counts["warm_from"] == first.version.pk and "cold_because" not in second.counts
+    assert third.counts["cold_because"] == Cold.ASKED
+
+
+@pytest.mark.django_db
+class TestLeft:
+    def test_no_version_leaves_nothing(self) -> None:
+        assert _left(new_run(), None) == Cold.NOTHING
+
+    def test_a_version_of_older_code_leaves_nothing(self) -> None:
+        assert _left(new_run(), publish_tiny_version(make_products(3))) == Cold.NOTHING
+
+    def test_a_file_that_was_changed_is_not_read(self) -> None:
+        version = publish_tiny_version(make_products(3), artifacts={LEFT: np.arange(9).tobytes()})
+        ModelArtifact.objects.filter(name=LEFT).update(content=b"other")
+        assert _left(new_run(), version) == Cold.NOTHING
+
+    @pytest.mark.parametrize("status", [Status.FAILED, Status.REFUSED])
+    def test_after_a_run_that_published_nothing_it_begins_anew(self, status: str) -> None:
+        version = publish_tiny_version(make_products(3))
+        new_run(status=status)
+        assert _left(new_run(), version) == Cold.FAILED
