@@ -19,7 +19,7 @@ PRODUCTION := DJANGO_SECRET_KEY=$$(head -c 48 /dev/urandom | base64 | tr -d '\n'
 	DJANGO_ALLOWED_HOSTS=shop.example DJANGO_CSRF_TRUSTED_ORIGINS=https://shop.example
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types check format clean bench-install bench-quality
+.PHONY: help install demo test lint types check format messages clean bench-install bench-quality
 
 help:
 	@echo "make demo    run the shop with recommendations (DEMO=small: a sample)"
@@ -28,6 +28,7 @@ help:
 	@echo "make types   mypy"
 	@echo "make check   migrations complete, production settings safe"
 	@echo "make format  let ruff fix and format"
+	@echo "make messages  collect the texts to translate and compile the translations (needs gettext)"
 	@echo "make clean   delete the demo's data"
 	@echo "make bench-quality   our lists beside the peers' (ARGS=\"--data amazon-beauty\")"
 	@echo "make bench-install   the peers of the quality benchmark, into .venv-peers"
@@ -75,6 +76,11 @@ types: $(INSTALLED)
 check: $(INSTALLED)
 	@DJANGO_DEBUG=1 $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+messages: $(INSTALLED)
+	@DJANGO_DEBUG=1 $(BIN)/python -W ignore::RuntimeWarning manage.py makemessages --locale zh_Hans --no-location --no-wrap \
+		--no-obsolete --ignore tests --ignore benchmarks --ignore demo
+	@DJANGO_DEBUG=1 $(BIN)/python -W ignore::RuntimeWarning manage.py compilemessages --locale zh_Hans --ignore .venv*
 
 clean:
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo.clean; fi

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from recommender.capture.export import export_events, export_items
 from recommender.capture.tables import EventLog, ItemTable
@@ -87,8 +88,11 @@ def _left(run: TrainingRun, live: ModelVersion | None) -> Left | Cold:
 def _require_enough(log: EventLog, items: ItemTable) -> None:
     if len(items) < MIN_ITEMS or len(log) < conf.MIN_EVENTS:
         raise NotEnoughData(
-            f"{len(log)} events and {len(items)} items: a training needs {conf.MIN_EVENTS} events and "
-            f"{MIN_ITEMS} items. Record more events, then retrain."
+            _(
+                "%(events)s events and %(items)s items: a training needs %(min_events)s events and "
+                "%(min_items)s items. Record more events, then retrain."
+            )
+            % {"events": len(log), "items": len(items), "min_events": conf.MIN_EVENTS, "min_items": MIN_ITEMS}
         )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from django.db import OperationalError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from recommender.conf import conf
 from recommender.exceptions import NothingToRollBack, VersionNotServable
@@ -39,7 +40,9 @@ def roll_back() -> ModelVersion:
         lock_until_commit("publish")
         target = roll_back_target()
         if target is None:
-            raise NothingToRollBack(NothingToRollBack.__doc__)
+            raise NothingToRollBack(
+                _("No version that was live before still has its vectors: retrain, or publish one.")
+            )
         return _flip(target.pk, new=False)
 
 
@@ -56,7 +59,7 @@ def _flip(version_id: int, *, new: bool) -> ModelVersion:
     """Under the publish lock. `new`: it becomes the youngest of those that were live, else it keeps its place."""
     version = ModelVersion.objects.filter(pk=version_id).first()
     if version is None or not version.has_vectors or not has_partition(version_id):
-        raise VersionNotServable(VersionNotServable.__doc__)
+        raise VersionNotServable(_("This version has no vectors any more: publish another one, or retrain."))
     if not version.is_live:
         ModelVersion.objects.filter(is_live=True).update(is_live=False)
         version.is_live = True

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import IntegerField
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -78,7 +79,9 @@ class RecommendationParameters(ListParameters):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["placement"] in NEED_ITEM and "item" not in attrs:
-            raise serializers.ValidationError({"item": [f"Needed by the placement {attrs['placement']}."]})
+            raise serializers.ValidationError(
+                {"item": [_("Needed by the placement %(placement)s.") % {"placement": attrs["placement"]}]}
+            )
         return attrs
 
     def query(self, visitor: Any) -> Query:
