@@ -101,7 +101,7 @@ class TestPublish:
         assert lines[1].split()[0] == str(old.pk)
 
     @pytest.mark.parametrize(
-        ("arguments", "message"), [([99], "no version 99"), (["--roll-back"], "retrain, or publish a version by hand")]
+        ("arguments", "message"), [([99], "no version 99"), (["--roll-back"], "retrain, or publish one")]
     )
     def test_what_cannot_be_published_says_why(self, arguments: list[Any], message: str) -> None:
         with pytest.raises(CommandError, match=message):
