@@ -29,6 +29,11 @@ def output_of(command: str, *arguments: Any, **options: Any) -> str:
     return out.getvalue()
 
 
+def heed_ctrl_c() -> None:
+    """In a child of a shell's background job, too, which is told to ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class TestTrain:
     @pytest.mark.django_db(transaction=True)
     def test_too_few_events_end_with_status_3_and_advice(self) -> None:
@@ -76,7 +81,14 @@ class TestTrain:
         make_trainable_shop()
         with (tmp_path / "out").open("w+") as out:
             argv = [sys.executable, "manage.py", "recommender_train"]
-            command = subprocess.Popen(argv, cwd=ROOT, env=quick_environment(broker_url), stdout=out, stderr=out)
+            command = subprocess.Popen(
+                argv,
+                cwd=ROOT,
+                env=quick_environment(broker_url),
+                stdout=out,
+                stderr=out,
+                preexec_fn=heed_ctrl_c,
+            )
             try:
                 wait_for(lambda: TrainingRun.objects.filter(stage__gt="").exists())
                 command.send_signal(signal.SIGINT)
