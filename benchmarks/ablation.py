@@ -31,7 +31,8 @@ from recommender.dataset.ranking_features import FEATURES, OWN, RELATIONS, STATI
 from recommender.encoders.fusion import lay_out
 from recommender.encoders.ranker import MIN_VISITORS, START
 from recommender.encoders.stack import Stack, StackSettings, train_stack
-from recommender.pipeline import Learned, PipelineSettings, Stages, go_on, learn_ranker, weigh
+from recommender.learning import Learned, PipelineSettings, go_on, learn_ranker, weigh
+from recommender.stages import Stages
 
 RESULTS: Final = Path(__file__).parent / "results" / "ablation.json"
 HABITS: Final = (*OWN, "own_share", "overdue")

@@ -20,7 +20,8 @@ from benchmarks.synthetic import DAYS, catalogue, events, joined
 from recommender.encoders.progress import Progress
 from recommender.encoders.stack import StackSettings
 from recommender.encoders.warm import NAME, read
-from recommender.pipeline import PipelineSettings, train_version
+from recommender.learning import PipelineSettings
+from recommender.pipeline import train_version
 
 BAR: Final = 1.15  # of CPU-seconds, a doubling
 MEMORY_BAR_GB: Final = 2.0

@@ -17,7 +17,8 @@ from recommender.encoders.progress import Progress
 from recommender.encoders.stack import StackSettings
 from recommender.evaluation.baselines import Scorer
 from recommender.evaluation.metrics import top
-from recommender.pipeline import Learned, PipelineSettings, Stages, learn, moment, served_lists
+from recommender.learning import Learned, PipelineSettings, learn, moment, served_lists
+from recommender.stages import Stages
 
 CHUNK: Final = 128  # visitors ranked at once
 

@@ -29,7 +29,9 @@ from recommender.dataset.split import holdout_start, lesson, split_by_time
 from recommender.encoders.graph import GraphSettings
 from recommender.encoders.sequence import SequenceSettings
 from recommender.encoders.stack import StackSettings
-from recommender.pipeline import MAX_HOLDOUT_SHARE, PipelineSettings, Stages, learn, moment, served_lists
+from recommender.learning import PipelineSettings, learn, moment, served_lists
+from recommender.pipeline import MAX_HOLDOUT_SHARE
+from recommender.stages import Stages
 
 Doubles = NDArray[np.floating[Any]]
 

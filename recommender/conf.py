@@ -44,7 +44,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "TRAINING_QUEUE": "training",  # Celery queue of the training worker
     "TRAINING_INTERVAL_HOURS": 24,  # the beat schedule that `recommender.tasks.beat_schedule()` returns
     "FULL_TRAINING_DAYS": 7,  # of events between two trainings from scratch; the others go on from the live one
-    "TRAINING_EFFORT": 1.0,  # scales epochs; 1.0 is about four minutes on two cores for 1.5 million events
+    "TRAINING_EFFORT": 1.0,  # scales epochs; 1.0 took ten minutes on two busy cores for 1.2 million events
     "TRAINING_DEVICE": "auto",  # "auto": CUDA where there is one, else CPU
     "LEASE_SECONDS": 60,  # a run without a heartbeat for so long is taken over or marked
     "MAX_ATTEMPTS": 3,  # of one training run
@@ -60,7 +60,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     # --- serving
     "LIST_LENGTH": 12,  # items in a list when the page names no number
     "MAX_LIST_LENGTH": 100,
-    "CANDIDATES": 300,  # retrieved by cosine before ranking
+    "CANDIDATES": 300,  # retrieved by cosine before ranking; linked, popular and own items join them
     "REPEAT_SHARE": 0.5,  # of the slots of "for you" that repeats may take; 1.0 leaves the order to the ranker
     "HISTORY_EVENTS": 1_000,  # newest events of a visitor read for a request
     "BUDGET_MS": 250,  # a list that takes longer is replaced by the next rung

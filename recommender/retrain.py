@@ -21,9 +21,11 @@ from recommender.exceptions import ArtifactCorrupt, NotEnoughData
 from recommender.index.artifacts import read_artifact
 from recommender.index.publish import prune, publish
 from recommender.index.writer import write_version
+from recommender.learning import PipelineSettings
 from recommender.leases import hold
 from recommender.models import ModelVersion, TrainingRun
-from recommender.pipeline import STAGES, PipelineSettings, train_version
+from recommender.pipeline import train_version
+from recommender.stages import STAGES
 
 logger = logging.getLogger(__name__)
 

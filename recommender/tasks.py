@@ -58,32 +58,18 @@ def expire() -> None:
 def beat_schedule() -> dict[str, dict[str, Any]]:
     """The plugin's entries for Celery's `beat_schedule`; two beats at once do no harm."""
     return {
-        "recommender-sweep": {
-            "task": "recommender.sweep",
-            "schedule": timedelta(seconds=30),
-            "options": {"expires": 30},
-        },
-        "recommender-train-if-due": {
-            "task": "recommender.train_if_due",
-            "schedule": timedelta(minutes=5),
-            "options": {"expires": 300},
-        },
-        "recommender-tidy": {
-            "task": "recommender.tidy",
-            "schedule": timedelta(minutes=5),
-            "options": {"expires": 300},
-        },
-        "recommender-keep-books": {
-            "task": "recommender.keep_books",
-            "schedule": timedelta(minutes=1),
-            "options": {"expires": 60},
-        },
-        "recommender-expire": {
-            "task": "recommender.expire",
-            "schedule": timedelta(minutes=30),
-            "options": {"expires": 1800},
-        },
+        "recommender-sweep": _every(sweep, seconds=30),
+        "recommender-train-if-due": _every(train_if_due, minutes=5),
+        "recommender-tidy": _every(tidy, minutes=5),
+        "recommender-keep-books": _every(keep_books, minutes=1),
+        "recommender-expire": _every(expire, minutes=30),
     }
+
+
+def _every(task: Any, **interval: float) -> dict[str, Any]:
+    """A task that nobody took before the next one is due is dropped."""
+    schedule = timedelta(**interval)
+    return {"task": task.name, "schedule": schedule, "options": {"expires": int(schedule.total_seconds())}}
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

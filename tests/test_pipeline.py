@@ -17,7 +17,9 @@ from recommender.encoders.tables import Cold, EmbeddingTable
 from recommender.encoders.warm import NAME as LEFT
 from recommender.encoders.warm import Left, read
 from recommender.evaluation.gate import Verdict
-from recommender.pipeline import STAGES, PipelineSettings, train_version
+from recommender.learning import PipelineSettings
+from recommender.pipeline import train_version
+from recommender.stages import STAGES
 from tests.event_logs import DAY, START, camps, catalogue, log_of, shuffled
 from tests.plugin import ROOT
 

@@ -47,3 +47,10 @@ def publish_tiny_version(
 ) -> ModelVersion:
     """A live version of hand-made vectors, see `tiny_table`."""
     return publish(write_tiny_version(products, visitors, groups=groups, **changes))
+
+
+def make_listed_products(n: int = 20) -> list[Product]:
+    """Products with a live version of hand-made vectors."""
+    products = make_products(n)
+    publish_tiny_version(products)
+    return products

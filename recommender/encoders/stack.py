@@ -31,8 +31,8 @@ REFIT_SHARE = 0.3  # of the epochs, when a stack goes on from another
 
 @dataclass(frozen=True, slots=True)
 class StackSettings:
-    """All that shapes a training. `effort` scales epochs and steps; 1.0 is about four minutes on two cores for a
-    shop with 1.5 million events."""
+    """All that shapes a training. `effort` scales epochs and steps; 1.0 took ten minutes on two busy cores for a shop
+    with 1.2 million events."""
 
     text_encoder: str = CATALOGUE
     device: str = "cpu"

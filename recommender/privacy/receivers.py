@@ -20,4 +20,5 @@ def erase_with_account(sender: object, instance: Any, **named: Any) -> None:
         with transaction.atomic():
             erase_user(instance.pk)
     except Exception:
+        # Deleting an account is the shop's own act: nothing of ours, database or bug, may stop it.
         logger.exception("An account is deleted; what the recommender holds of it goes by the cascade only.")

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from recommender.models import Event, Impression
 from shop.models import Product
-from tests.worlds import make_products, publish_tiny_version
+from tests.worlds import make_listed_products
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -30,9 +30,7 @@ Open = Callable[[str], None]
 
 @pytest.fixture
 def products() -> list[Product]:
-    products = make_products(20)
-    publish_tiny_version(products)
-    return products
+    return make_listed_products()
 
 
 @pytest.fixture

@@ -147,7 +147,8 @@ def test_an_order_that_the_shop_commits_keeps_its_events_and_one_that_it_takes_b
     assert Event.objects.count() == 1
 
 
-def test_a_frozen_statement_is_cut(product: Product) -> None:
+def test_a_frozen_statement_is_cut(product: Product, settings: Any) -> None:
+    settings.RECOMMENDER_CAPTURE_BUDGET_MS = 500
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (backend,) = cursor.fetchone()

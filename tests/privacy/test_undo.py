@@ -26,6 +26,13 @@ def log_in(browser: Client, user: User) -> None:
     assert browser.post("/login/", {"username": user.username, "password": "demo"}).status_code == 302
 
 
+def another_tab(browser: Client) -> Client:
+    """With the same cookies, as long as neither is given new ones."""
+    tab = Client(headers={"user-agent": "Mozilla/5.0"})
+    tab.cookies.load({name: morsel.value for name, morsel in browser.cookies.items()})
+    return tab
+
+
 @pytest.fixture
 def token(browser: Client, user: User, products: list[Product], post_view: PostView) -> str:
     """Three views of a browser, then a login; the account had bought something before."""
@@ -139,12 +146,10 @@ def test_two_logins_at_once_give_the_history_to_one_account(products: list[Produ
     users = [model.objects.create_user(f"household-{number}", password="demo") for number in range(2)]
     browser = Client(headers={"user-agent": "Mozilla/5.0"})
     post_view(browser, products[0])
-    cookies = {name: morsel.value for name, morsel in browser.cookies.items()}
     start = Barrier(2)
 
     def tab(user: User) -> int:
-        own = Client(headers={"user-agent": "Mozilla/5.0"})
-        own.cookies.load(cookies)
+        own = another_tab(browser)
         try:
             start.wait()
             return own.post("/login/", {"username": user.username, "password": "demo"}).status_code
@@ -164,12 +169,10 @@ def test_no_event_of_other_tabs_is_lost_while_one_logs_in(
     """Three tabs go on sending while a fourth logs in, in the middle of it."""
     first = Client(headers={"user-agent": "Mozilla/5.0"})
     post_view(first, products[0])
-    cookies = {name: morsel.value for name, morsel in first.cookies.items()}
     start = Barrier(4)
 
     def tab(number: int) -> int:
-        own = Client(headers={"user-agent": "Mozilla/5.0"})
-        own.cookies.load(cookies)
+        own = another_tab(first)
         try:
             start.wait()
             if number == 3:

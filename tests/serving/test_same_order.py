@@ -13,10 +13,12 @@ from recommender.dataset.ranking_features import FEATURES, rank_candidates
 from recommender.dataset.split import lesson
 from recommender.index.publish import publish
 from recommender.index.writer import write_version
+from recommender.learning import PipelineSettings, learn, moment, served_lists
 from recommender.models import TrainingRun, Visitor
-from recommender.pipeline import PipelineSettings, Stages, embed, learn, moment, served_lists
+from recommender.pipeline import embed
 from recommender.serving.query import Query
 from recommender.serving.recommend import recommend
+from recommender.stages import Stages
 from tests.test_pipeline import SMALL
 from tests.training_worlds import make_trainable_shop
 from tests.worlds import PASSED, make_event

@@ -10,7 +10,7 @@ from django.test.utils import override_settings
 from recommender.models import Visitor
 from recommender.testutils import override_recommendations
 from shop.models import Product
-from tests.worlds import make_event, make_products, publish_tiny_version
+from tests.worlds import make_event, make_listed_products
 
 pytestmark = pytest.mark.django_db
 
@@ -19,9 +19,7 @@ LISTS = ["recommended_for_you", "similar_items item", "bought_together item", "r
 
 @pytest.fixture
 def products() -> list[Product]:
-    products = make_products(20)
-    publish_tiny_version(products)
-    return products
+    return make_listed_products()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from django.utils import timezone
 from recommender.api_keys import create_key
 from recommender.models import Visitor
 from shop.models import Product
-from tests.worlds import make_event, make_products, publish_tiny_version
+from tests.worlds import make_event, make_listed_products
 
 pytestmark = pytest.mark.django_db
 
@@ -21,9 +21,7 @@ URL = "/recommender/recommendations/"
 
 @pytest.fixture
 def products() -> list[Product]:
-    products = make_products(20)
-    publish_tiny_version(products)
-    return products
+    return make_listed_products()
 
 
 @pytest.fixture
