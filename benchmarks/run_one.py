@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("model", help="name of benchmarks/models.py, or module:Class")
     parser.add_argument("task", type=Path, help="folder of the task")
     parser.add_argument("out", type=Path, help="folder for lists and cost")
-    parser.add_argument("--budget", type=float, default=300.0, help="seconds for tuning (default 300)")
+    parser.add_argument("--budget", type=float, default=300.0, help="CPU seconds to tune and learn (default 300)")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     cost = run(load(options.model), read_task(options.task), options.out, options.budget)

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
+
 from recommender.capture.tables import CART, CLICK, PURCHASE, VIEW
 from recommender.models.items import item_foreign_key
 from recommender.models.visitors import Visitor

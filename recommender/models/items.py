@@ -1,9 +1,11 @@
 """The link to the shop's item, which is never copied here."""
 
 from typing import Any
+
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
 from recommender.conf import conf
 
 

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField
+
 from recommender.models.items import item_foreign_key
 from recommender.models.visitors import Visitor
 

@@ -1,6 +1,7 @@
 """Who visits: browsers, accounts, logins, and whoever was erased."""
 
 import uuid
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
