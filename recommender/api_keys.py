@@ -6,13 +6,16 @@ A plain SHA-256 is enough: the secret has 256 random bits, there is nothing to g
 import hashlib
 import re
 import secrets
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
 
+from recommender.exceptions import MissingScope
 from recommender.models import ApiKey
 
 SCHEME: Final = "Api-Key"
@@ -20,11 +23,18 @@ SHAPE: Final = re.compile(r"([0-9a-f]{12})\.[A-Za-z0-9_-]{43}")
 USE_NOTED_EVERY: Final = timedelta(minutes=1)  # not one UPDATE a request
 
 
-def create_key(name: str) -> tuple[ApiKey, str]:
-    """A new key and its plain text, which is shown once and cannot be read again."""
+def create_key(name: str, scopes: Iterable[str] = (ApiKey.Scope.LISTS,)) -> tuple[ApiKey, str]:
+    """A new key and its plain text, which is shown once and cannot be read again.
+
+    Args:
+        scopes: of `ApiKey.Scope`; all that the key is good for.
+    """
     prefix = secrets.token_hex(6)
     plaintext = f"{prefix}.{secrets.token_urlsafe(32)}"
-    return ApiKey.objects.create(name=name, prefix=prefix, key_sha256=_digest(plaintext)), plaintext
+    asked = {str(scope) for scope in scopes}
+    ordered = [scope for scope in ApiKey.Scope.values if scope in asked]
+    key = ApiKey.objects.create(name=name, prefix=prefix, key_sha256=_digest(plaintext), scopes=ordered)
+    return key, plaintext
 
 
 def verify_key(plaintext: str) -> ApiKey | None:
@@ -37,6 +47,17 @@ def verify_key(plaintext: str) -> ApiKey | None:
         return None
     _note_use(key)
     return key
+
+
+def require_scope(key: ApiKey, scope: str) -> None:
+    """Go on only with a key that was made for this.
+
+    Raises:
+        MissingScope: it was not; the message names the scope.
+    """
+    if scope not in key.scopes:
+        message = _("This API key lacks the scope “%(scope)s”: make a new key that has it.")
+        raise MissingScope(message % {"scope": scope})
 
 
 def key_in_header(authorization: str) -> str | None:

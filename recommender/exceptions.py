@@ -72,3 +72,7 @@ class VisitorNotFound(RecommenderError):
 
 class VisitorErased(VisitorNotFound):
     """The visitor's data was erased and this key is dead: whoever comes back needs a new one."""
+
+
+class MissingScope(RecommenderError):
+    """This API key was not made for that: make a new one with the scope that the message names."""

@@ -14,7 +14,7 @@ from recommender import runs
 from recommender.api_keys import verify_key
 from recommender.index.publish import publish
 from recommender.leases import claim
-from recommender.models import ModelVersion, TrainingRun
+from recommender.models import ApiKey, ModelVersion, TrainingRun
 from tests.plugin import ROOT
 from tests.test_training_process import quick_environment, wait_for
 from tests.training_worlds import make_trainable_shop
@@ -128,5 +128,13 @@ def test_the_key_stands_alone_on_standard_output() -> None:
     out, err = io.StringIO(), io.StringIO()
     call_command("recommender_api_key", "newsletter", stdout=out, stderr=err)
     key = verify_key(out.getvalue().strip())
-    assert key is not None and key.name == "newsletter"
+    assert key is not None and (key.name, key.scopes) == ("newsletter", ["lists"])
     assert "shown only now" in err.getvalue()
+
+
+@pytest.mark.django_db
+def test_a_key_is_made_with_the_scopes_that_are_named() -> None:
+    output_of("recommender_api_key", "till", "--scope", "export", "--scope", "events")
+    assert ApiKey.objects.get().scopes == ["events", "export"]
+    with pytest.raises(CommandError, match="invalid choice"):
+        output_of("recommender_api_key", "till", "--scope", "everything")

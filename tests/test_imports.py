@@ -12,13 +12,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "recommender"
 
 # Modules on the top level that every Django stage builds on; they import no stage.
-DJANGO_ROOT = {"models", "conf", "catalog", "exceptions", "tokens", "signals", "api_keys"}
+DJANGO_ROOT = {"models", "conf", "catalog", "exceptions", "tokens", "signals", "api_keys", "problems"}
 ALLOWED = {
     "capture": DJANGO_ROOT,
     "dataset": set(),
     "encoders": {"dataset"},
     "evaluation": {"dataset", "encoders.tables"},
-    "privacy": DJANGO_ROOT | {"capture", "serving.authentication", "serving.schema"},
+    "privacy": DJANGO_ROOT | {"capture", "serving.authentication", "serving.problems", "serving.schema"},
     "index": DJANGO_ROOT | {"encoders.tables"},
     "serving": DJANGO_ROOT
     | {"index", "dataset.ranking_features", "dataset.link_packing"}

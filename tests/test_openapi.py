@@ -14,7 +14,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, positive_data_acceptance
 
 from recommender.api_keys import create_key
-from recommender.models import Visitor
+from recommender.models import ApiKey, Visitor
 from tests.worlds import make_event, make_products, publish_tiny_version
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "15"))  # an operation and mode; 100 before a release
@@ -44,7 +44,7 @@ def test_an_endpoint_does_what_its_document_says(shop: None, label: str, mode: A
     operation = OPERATIONS[label]
     if mode is GenerationMode.NEGATIVE and not [*operation.iter_parameters(), *operation.body]:
         pytest.skip("there is nothing to get wrong")
-    headers = {"Authorization": f"Api-Key {create_key('till')[1]}"} if with_key else {}
+    headers = {"Authorization": f"Api-Key {create_key('till', ApiKey.Scope)[1]}"} if with_key else {}
     # What a key of the shop's items looks like, and that a placement needs an item, a document cannot say.
     excluded = [positive_data_acceptance] if label.startswith(LISTS) else []
     # A key with a line break matches no address of ours: the shop's own page says that it is not found.

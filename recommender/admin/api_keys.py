@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.forms import ModelForm
+from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -22,17 +22,35 @@ from recommender.api_keys import create_key
 from recommender.models import ApiKey
 
 
+class ApiKeyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments at run time
+    scopes = MultipleChoiceField(
+        label=gettext_lazy("May"),
+        choices=ApiKey.Scope.choices,
+        widget=CheckboxSelectMultiple,
+        help_text=gettext_lazy("No more than the app needs: whoever steals the key can do it, too."),
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "scopes")
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
     change_form_template = "admin/recommender/apikey/form.html"
-    list_display = ("name", "prefix", "state", "created_at", "last_used_at")
+    form = ApiKeyForm
+    list_display = ("name", "prefix", "scope_names", "state", "created_at", "last_used_at")
     ordering = ("-pk",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return ModelAdmin.has_add_permission(self, request)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("name", "prefix", "created_at", "last_used_at", "revoked_at") if obj else ("name",)
+        shown = ("name", "prefix", "scope_names", "created_at", "last_used_at", "revoked_at")
+        return shown if obj else ("name", "scopes")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("scope_names",) if obj else ()
 
     def get_urls(self) -> list[URLPattern]:
         revoke = self.admin_site.admin_view(require_POST(self.revoke))
@@ -45,7 +63,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
-        key, obj.plaintext = create_key(obj.name)
+        key, obj.plaintext = create_key(obj.name, obj.scopes)
         obj.pk, obj.prefix, obj.key_sha256 = key.pk, key.prefix, key.key_sha256
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
@@ -71,6 +89,10 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             self.log_change(request, key, _("Revoked."))
         messages.success(request, _("The key “%(name)s” is revoked; requests with it are refused.") % {"name": key})
         return redirect("admin:recommender_apikey_changelist")
+
+    @admin.display(description=gettext_lazy("may"))
+    def scope_names(self, key: ApiKey) -> str:
+        return ", ".join(key.scopes)
 
     @admin.display(description=gettext_lazy("status"))
     def state(self, key: ApiKey) -> str:

@@ -5,6 +5,7 @@ from typing import Any, Final
 from recommender.capture.rows import MAX_QUANTITY, MAX_VALUE_CENTS
 from recommender.capture.tables import KINDS
 from recommender.conf import conf
+from recommender.problems import problem
 
 ROW: Final = (
     f"Each event: `item` (the shop's key), `kind` ({', '.join(KINDS.values())}), and where they are known `id` (a UUID "
@@ -39,23 +40,59 @@ ANSWER: Final = {
     },
     "required": ["received", "stored", "duplicates", "spilled", "quarantined", "refused"],
 }
-PROBLEM: Final = {
-    "type": "object",
-    "properties": {"code": {"type": "string"}, "reason": {"type": "string"}},
-    "required": ["code", "reason"],
-}
+PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}  # as the other operations' errors
 RETRY: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+# status → what it means, and the code and the words of an example
 PROBLEMS: Final = {
-    400: "The body is no batch, or one of too many events.",
-    401: "The API key is unknown or was revoked.",
-    403: "Not from a page of this shop, a visitor without a key, or a visitor who has not agreed to be remembered.",
-    404: "There is no such account, or the visitor's key is no UUID.",
-    410: "The visitor was erased.",
-    413: "Too many bytes.",
-    415: "Another media type than JSON (or `text/plain`, as `sendBeacon` sends it).",
-    429: "Too many events of this visitor or address in a minute; send the same again after Retry-After.",
-    503: "The events cannot be kept right now; send the same again after Retry-After.",
+    400: (
+        "The body is no batch, or one of too many events.",
+        "bad_shape",
+        'Send an object with a list: {"events": […]}.',
+    ),
+    401: ("The API key is unknown or was revoked.", "bad_key", "This API key is unknown or was revoked."),
+    403: (
+        "Not from a page of this shop, a visitor without a key, a key without the scope `events`, or a visitor who has "
+        "not agreed to be remembered.",
+        "no_consent",
+        "This visitor has not agreed to be remembered: send no events.",
+    ),
+    404: (
+        "There is no such account, or the visitor's key is no UUID.",
+        "unknown_visitor",
+        "There is no user with this primary key.",
+    ),
+    410: ("The visitor was erased.", "erased", "This visitor was erased; whoever comes back needs a new key."),
+    413: ("Too many bytes.", "too_large", "A POST takes 262144 bytes and 500 events at most."),
+    415: (
+        "Another media type than JSON (or `text/plain`, as `sendBeacon` sends it).",
+        "media_type",
+        "Send JSON as application/json / text/plain.",
+    ),
+    429: (
+        "Too many events of this visitor or address in a minute; send the same again after Retry-After.",
+        "too_fast",
+        "Too many events; try again in 12 s.",
+    ),
+    503: (
+        "The events cannot be kept right now; send the same again after Retry-After.",
+        "not_kept",
+        "Events cannot be kept right now: send them again.",
+    ),
 }
+SENT: Final = {
+    "events": [
+        {
+            "id": "019ab5c0-7d10-7c3e-9a51-3f5d0c2b8e44",
+            "item": 981760,
+            "kind": "click",
+            "at": "2026-11-24T12:00:00Z",
+            "token": "eyJ2Ijoi…",
+        }
+    ],
+    "impressions": [{"token": "eyJ2Ijoi…", "slots": [1, 2, 3]}],
+    "sent_at": "2026-11-24T12:00:05Z",
+}
+ANSWERED: Final = {"received": 1, "stored": 1, "duplicates": 0, "spilled": 0, "quarantined": [], "refused": []}
 
 
 def events_path() -> dict[str, Any]:
@@ -77,10 +114,10 @@ def events_path() -> dict[str, Any]:
             "tags": ["recommender"],
             "security": [{"ApiKey": []}, {}],
             "parameters": named,
-            "requestBody": {"required": True, "content": {"application/json": {"schema": _body()}}},
+            "requestBody": {"required": True, "content": _json(_body(), "A click on a list", SENT)},
             "responses": {
-                "202": _response("What became of every row.", ANSWER),
-                **{str(status): _problem(status, text) for status, text in PROBLEMS.items()},
+                "202": {"description": "What became of every row.", "content": _json(ANSWER, "Stored", ANSWERED)},
+                **{str(status): _problem(status, *told) for status, told in PROBLEMS.items()},
             },
         }
     }
@@ -108,9 +145,10 @@ def _body() -> dict[str, Any]:
     }
 
 
-def _response(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _json(schema: dict[str, Any], name: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema, "examples": {name: {"value": value}}}}
 
 
-def _problem(status: int, description: str) -> dict[str, Any]:
-    return _response(description, PROBLEM) | ({"headers": RETRY} if status in (429, 503) else {})
+def _problem(status: int, description: str, code: str, reason: str) -> dict[str, Any]:
+    response = {"description": description, "content": _json(PROBLEM, code, problem(code, reason))}
+    return response | ({"headers": RETRY} if status in (429, 503) else {})

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from recommender.api_keys import SCHEME, key_in_header, verify_key
+from recommender.api_keys import SCHEME, key_in_header, require_scope, verify_key
 from recommender.capture.accounts import visitor_named
 from recommender.capture.batch import Outcome
 from recommender.capture.bots import doubt_about
@@ -35,8 +35,9 @@ from recommender.capture.record import deliver
 from recommender.capture.rows import BROWSER_KINDS, KIND_CODES, check_rows
 from recommender.capture.sender import known_key
 from recommender.capture.visitor import consent_of
-from recommender.exceptions import NoConsent, NotKept, VisitorErased, VisitorNotFound
-from recommender.models import Event, Visitor
+from recommender.exceptions import MissingScope, NoConsent, NotKept, VisitorErased, VisitorNotFound
+from recommender.models import ApiKey, Event, Visitor
+from recommender.problems import problem
 
 RETRY_SECONDS: Final = "30"  # a restart of Postgres is over by then
 
@@ -49,13 +50,13 @@ def events(request: HttpRequest) -> HttpResponse:
     try:
         return _json(202, _answer(_accept(request)))
     except Refused as refused:
-        return _json(refused.status, {"code": refused.code, "reason": refused.reason}, refused.headers)
+        return _json(refused.status, problem(refused.code, refused.reason), refused.headers)
     except NoConsent:
         reason = _("This visitor has not agreed to be remembered: send no events.")
-        return _json(403, {"code": "no_consent", "reason": reason})
+        return _json(403, problem("no_consent", reason))
     except (NotKept, *AWAY):
         reason = _("Events cannot be kept right now: send them again.")
-        return _json(503, {"code": "not_kept", "reason": reason}, {"Retry-After": RETRY_SECONDS})
+        return _json(503, problem("not_kept", reason), {"Retry-After": RETRY_SECONDS})
 
 
 def _accept(request: HttpRequest) -> Outcome:
@@ -72,9 +73,7 @@ def _is_app(request: HttpRequest) -> bool:
     """True for an app with a valid key, False for a page of the shop; nobody else comes in."""
     plaintext = key_in_header(request.headers.get("Authorization", ""))
     if plaintext is not None:
-        if verify_key(plaintext) is None:
-            headers = {"WWW-Authenticate": SCHEME}
-            raise Refused(401, "bad_key", _("This API key is unknown or was revoked."), headers)
+        _check_key(plaintext)
         return True
     if "visitor" in request.GET or "user" in request.GET:
         raise Refused(403, "key_needed", _("Only an app with an API key may name a visitor."))
@@ -84,6 +83,17 @@ def _is_app(request: HttpRequest) -> bool:
     if consent is Consent.NONE:
         raise NoConsent(NoConsent.__doc__)
     return False
+
+
+def _check_key(plaintext: str) -> None:
+    key = verify_key(plaintext)
+    if key is None:
+        headers = {"WWW-Authenticate": SCHEME}
+        raise Refused(401, "bad_key", _("This API key is unknown or was revoked."), headers)
+    try:
+        require_scope(key, ApiKey.Scope.EVENTS)
+    except MissingScope as error:
+        raise Refused(403, "missing_scope", str(error)) from error
 
 
 def _doubt(request: HttpRequest, post: Post) -> int:

@@ -11,7 +11,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
@@ -27,13 +26,27 @@ from recommender.privacy.erasure import erase, erase_own
 from recommender.privacy.export import export_visitors, to_json
 from recommender.privacy.serializers import ConsentChoice, ConsentSerializer
 from recommender.serving.authentication import VISITOR_PARAMETERS, CallerView
+from recommender.serving.problems import BAD_KEY, documented_problem
 from recommender.serving.schema import documented
 
-DENIED = OpenApiResponse(OpenApiTypes.OBJECT, description="Not from a page of this shop, or a visitor without a key.")
-BAD_KEY = OpenApiResponse(OpenApiTypes.OBJECT, description="The API key is unknown or was revoked.")
-BAD_LEVEL = OpenApiResponse(OpenApiTypes.OBJECT, description="There is no such level.")
-BAD_TYPE = OpenApiResponse(OpenApiTypes.OBJECT, description="Neither JSON nor a form.")
-UNKNOWN = OpenApiResponse(OpenApiTypes.OBJECT, description="There is no such visitor.")
+DENIED = documented_problem(
+    "Not from a page of this shop, a visitor without a key, or a key without the scope.",
+    "foreign_origin",
+    "Only pages of this shop may ask for this.",
+)
+NOT_FOR_KEYS = documented_problem(
+    "Sent with an API key: consent is a visitor's own.", "not_for_keys", "This is not for apps with an API key."
+)
+BAD_LEVEL = documented_problem(
+    "There is no such level.",
+    "invalid",
+    "level: Choose one of: none, session, full.",
+    level=["Choose one of: none, session, full."],
+)
+BAD_TYPE = documented_problem(
+    "Neither JSON nor a form.", "unsupported_media_type", "Unsupported media type “text/csv” in request."
+)
+UNKNOWN = documented_problem("There is no such visitor.", "unknown_visitor", "There is no visitor with this key.")
 
 
 def refuse_other_sites(request: Request) -> None:
@@ -43,11 +56,12 @@ def refuse_other_sites(request: Request) -> None:
         PermissionDenied: the browser says that another site's page sends this.
     """
     if not isinstance(request.auth, ApiKey) and not is_own_page(request._request):
-        raise PermissionDenied(_("Only pages of this shop may ask for this."))
+        raise PermissionDenied(_("Only pages of this shop may ask for this."), code="foreign_origin")
 
 
 class VisitorView(CallerView):
     schema = AutoSchema()
+    scopes = {"GET": ApiKey.Scope.EXPORT, "DELETE": ApiKey.Scope.ERASE}
 
     @documented(
         operation_id="visitor_export",
@@ -89,7 +103,7 @@ class ConsentView(CallerView):
     @documented(
         operation_id="consent",
         summary="How long the caller may be known",
-        responses={200: ConsentSerializer, 401: BAD_KEY},
+        responses={200: ConsentSerializer, 401: BAD_KEY, 403: NOT_FOR_KEYS},
     )
     def get(self, request: Request) -> Response:
         """What holds for this browser now, and why."""

@@ -1,6 +1,7 @@
 """Who calls the API: a browser by its session and cookie, or another app by `Authorization: Api-Key <key>`."""
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import SuspiciousOperation
@@ -10,16 +11,17 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, NotFound, ParseError, PermissionDenied
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender.api_keys import verify_key
+from recommender.api_keys import require_scope, verify_key
 from recommender.capture.accounts import visitor_named
-from recommender.exceptions import VisitorNotFound
+from recommender.exceptions import MissingScope, VisitorNotFound
 from recommender.models import ApiKey, Visitor
+from recommender.serving.problems import answer_problem
 
 SCHEME = "Api-Key"
 NAMES_A_VISITOR: Final = ("visitor", "user")
@@ -38,7 +40,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         key = verify_key(secret.strip().decode(errors="replace"))
         if key is None:
-            raise AuthenticationFailed(_("This API key is unknown or was revoked."))
+            raise AuthenticationFailed(_("This API key is unknown or was revoked."), code="bad_key")
         return AnonymousUser(), key
 
     def authenticate_header(self, request: Request) -> str:
@@ -58,13 +60,38 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
         return {"type": "apiKey", "in": "header", "name": "Authorization", "description": description}
 
 
-class CallerView(APIView):
-    """A view of ours: who may call it, and whom the call is about."""
+class KeyHasScope(BasePermission):
+    """An app's key must have been made for the method; whoever comes without a key is judged by the view."""
 
+    def has_permission(self, request: Request, view: "CallerView") -> bool:
+        is_offered = hasattr(view, request.method.lower())  # else the answer is 405, whoever asks
+        if not isinstance(request.auth, ApiKey) or not is_offered:
+            return True
+        scope = view.scopes.get("GET" if request.method == "HEAD" else request.method)
+        if scope is None:
+            raise PermissionDenied(_("This is not for apps with an API key."), code="not_for_keys")
+        try:
+            require_scope(request.auth, scope)
+        except MissingScope as error:
+            raise PermissionDenied(str(error), code="missing_scope") from error
+        return True
+
+
+class CallerView(APIView):
+    """A view of ours: who may call it, and whom the call is about.
+
+    `scopes`: HTTP method → the scope that an app's key needs for it; a method that is not named takes no key.
+    """
+
+    scopes: ClassVar[Mapping[str, ApiKey.Scope]] = {}
     # The key first: its scheme is the one that a 401 names.
     authentication_classes = (ApiKeyAuthentication, SessionAuthentication)
-    permission_classes = (AllowAny,)
+    permission_classes = (AllowAny, KeyHasScope)  # AllowAny says in OpenAPI that a key is not needed
     renderer_classes = (JSONRenderer,)
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
+        """One shape for all errors of ours, whatever the project's own API looks like."""
+        return answer_problem
 
     def handle_exception(self, exc: Exception) -> Response:
         """What Django itself refuses to read, thousands of parameters for example, is an answer in JSON, too."""
@@ -81,8 +108,8 @@ class CallerView(APIView):
         if not named:
             return None
         if not isinstance(request.auth, ApiKey):
-            raise PermissionDenied(_("Only an app with an API key may name a visitor."))
+            raise PermissionDenied(_("Only an app with an API key may name a visitor."), code="key_needed")
         try:
             return visitor_named(named)
         except VisitorNotFound as error:
-            raise NotFound(str(error)) from error
+            raise NotFound(str(error), code="unknown_visitor") from error

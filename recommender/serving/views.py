@@ -8,7 +8,7 @@ from django.db import Error
 from django.utils.translation import gettext as _
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,6 +20,7 @@ from recommender.models import ApiKey, Visitor
 from recommender.serving.authentication import VISITOR_PARAMETERS, CallerView
 from recommender.serving.caller import visitor_or_none
 from recommender.serving.cards import card
+from recommender.serving.problems import BAD_KEY, documented_problem
 from recommender.serving.query import SIMILAR_ITEMS, TITLES, Query
 from recommender.serving.recommend import recommend
 from recommender.serving.schema import documented
@@ -53,10 +54,19 @@ EXAMPLE: Final = OpenApiExample(
 )
 RESPONSES: Final = {
     200: RecommendationsSerializer,
-    400: OpenApiResponse(OpenApiTypes.OBJECT, description="A parameter is wrong: its name, and why."),
-    401: OpenApiResponse(OpenApiTypes.OBJECT, description="The API key is unknown or was revoked."),
-    403: OpenApiResponse(OpenApiTypes.OBJECT, description="Only an app with an API key may name a visitor."),
-    404: OpenApiResponse(OpenApiTypes.OBJECT, description="There is no such item or visitor."),
+    400: documented_problem(
+        "A parameter is wrong: its name, and why.",
+        "invalid",
+        "n: At most 100 items.",
+        n=["At most 100 items."],
+    ),
+    401: BAD_KEY,
+    403: documented_problem(
+        "A visitor was named without an API key, or by a key without the scope `lists`.",
+        "missing_scope",
+        "This API key lacks the scope “lists”: make a new key that has it.",
+    ),
+    404: documented_problem("There is no such item or visitor.", "unknown_item", "There is no such item."),
 }
 
 
@@ -64,6 +74,7 @@ class ListView(CallerView):
     """What both lists share: for whom, and how it is answered."""
 
     schema = AutoSchema()
+    scopes = {"GET": ApiKey.Scope.LISTS}
 
     def visitor(self, request: Request) -> Visitor | None:
         """The session's visitor, or whom an app with a key names; None for somebody without events or consent."""
@@ -72,7 +83,7 @@ class ListView(CallerView):
 
     def answer(self, request: Request, query: Query) -> Response:
         if query.item_id is not None and not item_exists(query.item_id):
-            raise NotFound(_("There is no such item."))
+            raise NotFound(_("There is no such item."), code="unknown_item")
         found = recommend(query)
         body = {
             "placement": found.placement,
@@ -120,7 +131,7 @@ class SimilarItemsView(ListView):
         try:
             item_id = item_key(key)
         except ValidationError as error:
-            raise NotFound(_("There is no such item.")) from error
+            raise NotFound(_("There is no such item."), code="unknown_item") from error
         visitor = self.visitor(request)
         return self.answer(request, Query(SIMILAR_ITEMS, visitor, parameters.length, item_id, parameters.excluded))
 

@@ -1,7 +1,9 @@
 """A key is shown once, stored as a hash, and can be revoked."""
 
 import re
+from typing import Any
 
+import pytest
 from django.test import Client
 
 from recommender.api_keys import create_key, verify_key
@@ -12,18 +14,20 @@ LIST = "/admin/recommender/apikey/"
 
 
 def test_the_key_is_shown_once_and_works(admin_client: Client) -> None:
-    response = admin_client.post(f"{LIST}add/", {"name": "newsletter"})
+    response = admin_client.post(f"{LIST}add/", {"name": "newsletter", "scopes": ["lists", "events"]})
     found = re.search(r'id="recommender-key"[^>]*value="([^"]+)"', response.content.decode())
     assert found and "no-store" in response["Cache-Control"]
     key = verify_key(found[1])
-    assert key is not None and key.name == "newsletter"
+    assert key is not None and (key.name, key.scopes) == ("newsletter", ["lists", "events"])
     assert ApiKey.objects.count() == 1
     for url in (LIST, f"{LIST}{key.pk}/change/"):
-        assert found[1] not in admin_client.get(url).content.decode()
+        page = admin_client.get(url).content.decode()
+        assert found[1] not in page and "lists, events" in page
 
 
-def test_a_name_is_needed(admin_client: Client) -> None:
-    assert "This field is required" in admin_client.post(f"{LIST}add/", {"name": ""}).content.decode()
+@pytest.mark.parametrize("form", [{"name": "", "scopes": ["lists"]}, {"name": "newsletter"}])
+def test_a_name_and_a_scope_are_needed(admin_client: Client, form: dict[str, Any]) -> None:
+    assert "This field is required" in admin_client.post(f"{LIST}add/", form).content.decode()
     assert not ApiKey.objects.exists()
 
 

@@ -231,7 +231,7 @@ def test_no_csrf_token_is_needed(product: Product) -> None:
 
 @pytest.fixture
 def key(db: None) -> str:
-    return f"Api-Key {create_key('till')[1]}"
+    return f"Api-Key {create_key('till', ['events'])[1]}"
 
 
 def test_an_app_with_a_key_records_every_kind_for_the_visitor_that_it_names(

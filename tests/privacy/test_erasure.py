@@ -129,7 +129,7 @@ def test_past_orders_that_are_loaded_again_stay_erased(user: User, product: Prod
 
 
 def test_a_key_of_another_app_is_dead_for_good(db: None, product: Product) -> None:
-    headers = {"authorization": f"Api-Key {create_key('app')[1]}"}
+    headers = {"authorization": f"Api-Key {create_key('app', ['events', 'erase', 'export'])[1]}"}
     key, client = "6f9619ff-8b86-4011-b42d-00cf4fc964ff", Client(headers=headers)
     body = {"events": [{"item": product.pk, "kind": "purchase"}]}
     url = f"/recommender/events/?visitor={key}"

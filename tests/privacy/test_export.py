@@ -50,7 +50,7 @@ def test_a_visitor_gets_its_own_and_nobody_elses(
 
 def test_an_app_with_a_key_gets_whom_it_names(user: User, product: Product) -> None:
     make_event(account_visitor(user.pk), product)
-    app = Client(headers={"authorization": f"Api-Key {create_key('app')[1]}"})
+    app = Client(headers={"authorization": f"Api-Key {create_key('app', ['export'])[1]}"})
     (found,) = app.get(f"/recommender/visitor/?user={user.pk}").json()["visitors"]
     assert found["account"] == str(user.pk)
     assert app.get("/recommender/visitor/").json() == {"visitors": []}

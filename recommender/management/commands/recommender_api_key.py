@@ -1,4 +1,4 @@
-"""`manage.py recommender_api_key NAME`: a key for another app, shown once."""
+"""`manage.py recommender_api_key NAME --scope lists --scope events`: a key for another app, shown once."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -6,18 +6,27 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from recommender.api_keys import create_key
+from recommender.models import ApiKey
 
 
 class Command(BaseCommand):
     help = (
-        "Create an API key with which another app may ask for any visitor's lists, and print it. It is printed this "
-        "once; only a hash is stored. Revoke it in admin."
+        "Create an API key with which another app may ask about any visitor, as far as its scopes go, and print it. It "
+        "is printed this once; only a hash is stored. Revoke it in admin."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help='what the key is for, e.g. "newsletter"')
+        parser.add_argument(
+            "--scope",
+            action="append",
+            choices=ApiKey.Scope.values,
+            help="what the key may do; repeat it for more than one (default: lists)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        key, plaintext = create_key(options["name"])
-        self.stderr.write(f"API key “{key.name}”. Send it as `Authorization: Api-Key <key>`; it is shown only now:")
+        key, plaintext = create_key(options["name"], options["scope"] or [ApiKey.Scope.LISTS])
+        self.stderr.write("Send it as `Authorization: Api-Key <key>`.")
+        scopes = ", ".join(key.scopes)
+        self.stderr.write(f"API key “{key.name}” ({scopes}). It is shown only now:")
         self.stdout.write(plaintext)
