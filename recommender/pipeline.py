@@ -2,6 +2,7 @@
 
 import datetime
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from recommender.encoders.warm import NAME as LEFT
 from recommender.encoders.warm import Left, begin, leave
 from recommender.evaluation.baselines import PURCHASES, Scorer, item_knn, own_decayed, popular
 from recommender.evaluation.gate import Verdict, judge
-from recommender.evaluation.judge import evaluate, mean, relevant_items, standard_error
+from recommender.evaluation.judge import mean, measure, rank, relevant_items, split_by_taken, standard_error
+from recommender.evaluation.segments import by_history, by_segment, calibration
 from recommender.learning import Learned, PipelineSettings, complete, go_on, moment, served_lists, taken
 from recommender.stages import Stages
 
@@ -63,6 +65,7 @@ def train_version(
     moment_of_cut = datetime.datetime.fromtimestamp(holdout.start, datetime.UTC).isoformat()
     asked = {"visitors": comparison.visitors, "start": moment_of_cut}
     verdict = judge(table.vector, len(items), comparison.metrics, comparison.errors, asked)
+    verdict = replace(verdict, details=comparison.details)
     vectors_done(1, 1, 0.0)
     table.artifacts[LEFT] = leaves
     return replace(table, cold=beginning.cold), verdict
@@ -75,12 +78,13 @@ class Comparison:
     Attributes:
         metrics: ranker name → metric → mean over visitors.
         errors: ranker name → standard error of its difference to ours in NDCG@10.
-        visitors: how many were asked.
+        visitors: how many were asked. details: see `Verdict.details`.
     """
 
     metrics: dict[str, dict[str, float]]
     errors: dict[str, float]
     visitors: int
+    details: dict[str, Any]
 
 
 def compare(
@@ -101,10 +105,22 @@ def compare(
         "own_decayed": own_decayed(seen.grouped, rows, seen.now, PURCHASES),
         "ours": served_lists(stack, seen, settings).scorer(learned.ranker),
     }
-    found = evaluate(scorers, asked, relevant, taken(seen.grouped, rows))
-    metrics = {name: {metric: mean(values) for metric, values in columns.items()} for name, columns in found.items()}
-    errors = {name: standard_error(found["ours"]["ndcg@10"], columns["ndcg@10"]) for name, columns in found.items()}
-    return Comparison(metrics, errors, len(asked))
+    everything = taken(seen.grouped, rows)
+    ranked = {name: rank(score, asked, everything) for name, score in scorers.items()}
+    before = everything[asked]
+    _, new = split_by_taken(relevant, before)
+    found = {name: measure(lists, relevant, new) for name, lists in ranked.items()}
+    ours = found["ours"]["ndcg@10"]
+    return Comparison(
+        metrics={name: {metric: mean(each) for metric, each in columns.items()} for name, columns in found.items()},
+        errors={name: standard_error(ours - columns["ndcg@10"]) for name, columns in found.items()},
+        visitors=len(asked),
+        details={
+            "segments": by_segment(ranked, relevant, before),
+            "calibration": calibration(ranked["ours"], relevant),
+            "by_history": by_history(ranked["ours"], relevant, before),
+        },
+    )
 
 
 def embed(

@@ -21,12 +21,14 @@ class Verdict:
     Attributes:
         metrics: ranker name ("ours", "popularity", "item_knn", "own_decayed") → metric → value.
         holdout: {"visitors": how many were asked, "start": ISO time of the cut}.
+        details: "segments", "calibration" and "by_history", see evaluation/segments.py.
     """
 
     passed: bool
     reasons: list[str]
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     holdout: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -34,6 +36,7 @@ class Verdict:
             "reasons": self.reasons,
             "metrics": self.metrics,
             "holdout": self.holdout,
+            **self.details,
         }
 
 

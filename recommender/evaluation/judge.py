@@ -1,6 +1,7 @@
 """Score rankers on what visitors did next."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,11 +14,12 @@ from recommender.evaluation.baselines import Scorer
 from recommender.evaluation.metrics import hits, ndcg, recall, top
 
 Floats = NDArray[np.float32]
-METRICS = ("ndcg@10", "recall@20", "new_ndcg@10", "new_recall@20")
-CHUNK = 128  # visitors scored at once
+Ints = NDArray[np.int64]
+LISTED: Final = 20  # slots that are looked at
+CHUNK: Final = 128  # visitors scored at once
 
 
-def relevant_items(holdout: Holdout, grouped: Histories, items: Vocabulary) -> tuple[NDArray[np.int64], sp.csr_matrix]:
+def relevant_items(holdout: Holdout, grouped: Histories, items: Vocabulary) -> tuple[Ints, sp.csr_matrix]:
     """(visitor numbers [n], [n, item rows] CSR of 1 where the visitor took the item): who is asked, what is right.
 
     Items outside the vocabulary cannot be found by anybody and do not count.
@@ -32,37 +34,68 @@ def relevant_items(holdout: Holdout, grouped: Histories, items: Vocabulary) -> t
     return asked, matrix
 
 
-def evaluate(
-    scorers: Mapping[str, Scorer], asked: NDArray[np.int64], relevant: sp.csr_matrix, taken: sp.csr_matrix
-) -> dict[str, dict[str, Floats]]:
-    """name → {"ndcg@10", "recall@20", "new_ndcg@10", "new_recall@20"} → [n], NaN for a visitor with nothing to find.
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One ranker's lists for the visitors that were asked.
 
-    Args:
-        asked: [n] visitor numbers. relevant: [n, item rows] what each did next.
-        taken: [all visitors, item rows] what each took before. The "new_" metrics rank only the rest, and count only
-            visitors who next took something new to them.
+    Attributes:
+        every: [n, slots] item rows, best first. new: the same among what each visitor had not taken.
+        chance: [n, slots] of each item in `every`, its share of the softmax over all that the ranker scored: how much
+            of what the visitor takes next it expects to be this item.
     """
-    return {name: _evaluate_one(score, asked, relevant, taken) for name, score in scorers.items()}
+
+    every: Ints
+    new: Ints
+    chance: Floats
 
 
-def _evaluate_one(
-    score: Scorer, asked: NDArray[np.int64], relevant: sp.csr_matrix, taken: sp.csr_matrix
-) -> dict[str, Floats]:
-    columns: dict[str, list[Floats]] = {name: [] for name in METRICS}
+def rank(score: Scorer, asked: Ints, taken: sp.csr_matrix) -> Ranked:
+    """The first `LISTED` items of each visitor in `asked` [n]; `taken` is [all visitors, item rows]."""
+    every, new, chance = [], [], []
     for at in range(0, len(asked), CHUNK):
-        numbers, right = asked[at : at + CHUNK], relevant[at : at + CHUNK]
+        numbers = asked[at : at + CHUNK]
         scores = score(numbers)
         scores[:, 0] = -np.inf  # padding is no item
-        before = taken[numbers].toarray() > 0
-        new = sp.csr_matrix(right.multiply(~before))
-        for prefix, truth in (("", right), ("new_", new)):
-            if prefix:
-                scores[before] = -np.inf
-            count = np.asarray((truth > 0).sum(axis=1)).ravel()
-            hit = hits(top(scores, 20), truth)
-            columns[f"{prefix}ndcg@10"].append(ndcg(hit[:, :10], count))
-            columns[f"{prefix}recall@20"].append(recall(hit, count))
-    return {name: np.concatenate(values) if values else np.zeros(0, np.float32) for name, values in columns.items()}
+        every.append(top(scores, LISTED))
+        chance.append(_softmax_at(scores, every[-1]))
+        scores[taken[numbers].toarray() > 0] = -np.inf
+        new.append(top(scores, LISTED))
+    if not every:
+        none = np.zeros((0, LISTED), np.int64)
+        return Ranked(none, none, none.astype(np.float32))
+    return Ranked(np.concatenate(every), np.concatenate(new), np.concatenate(chance))
+
+
+def _softmax_at(scores: Floats, rows: Ints) -> Floats:
+    """[n, items] and [n, slots] → [n, slots]; nothing scored at all is a row of zeros."""
+    peak = scores.max(axis=1, keepdims=True)
+    weight = np.exp(np.where(np.isfinite(scores), scores - np.where(np.isfinite(peak), peak, 0.0), -np.inf))
+    mass = weight.sum(axis=1, keepdims=True)
+    return np.asarray(np.take_along_axis(weight, rows, axis=1) / np.maximum(mass, 1e-9), dtype=np.float32)
+
+
+def measure(ranked: Ranked, relevant: sp.csr_matrix, new: sp.csr_matrix) -> dict[str, Floats]:
+    """{"ndcg@10", "recall@20", "new_ndcg@10", "new_recall@20"} → [n], NaN for a visitor with nothing to find.
+
+    Args:
+        relevant: [n, item rows] what each did next. new: the part of it that the visitor had not taken before; the
+            "new_" metrics rank only what is new to the visitor.
+    """
+    found = {}
+    for prefix, rows, truth in (("", ranked.every, relevant), ("new_", ranked.new, new)):
+        count, hit = np.diff(truth.indptr), hits(rows, truth)
+        found[f"{prefix}ndcg@10"] = ndcg(hit[:, :10], count)
+        found[f"{prefix}recall@20"] = recall(hit, count)
+    return found
+
+
+def split_by_taken(relevant: sp.csr_matrix, taken: sp.csr_matrix) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """[n, item rows] what each did next and took before → (what of it is a repeat, what is new)."""
+    repeat = sp.csr_matrix(relevant.multiply(taken > 0))
+    new = sp.csr_matrix(relevant - repeat)
+    for matrix in (repeat, new):
+        matrix.eliminate_zeros()
+    return repeat, new
 
 
 def mean(values: Floats) -> float:
@@ -71,8 +104,10 @@ def mean(values: Floats) -> float:
     return float(known.mean()) if len(known) else 0.0
 
 
-def standard_error(ours: Floats, other: Floats) -> float:
-    """Of the mean difference between two rankers that were asked about the same visitors; 0 for fewer than two."""
-    difference = ours - other
-    known = difference[~np.isnan(difference)]
+def standard_error(values: Floats) -> float:
+    """Of the mean over the visitors that had something to find; 0 for fewer than two.
+
+    Of the difference between two rankers that were asked about the same visitors: `standard_error(ours - other)`.
+    """
+    known = values[~np.isnan(values)]
     return float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else 0.0

@@ -20,7 +20,9 @@ def top(scores: Floats, k: int) -> NDArray[np.int64]:
 
 def hits(ranking: NDArray[np.int64], relevant: sp.csr_matrix) -> NDArray[np.bool_]:
     """[visitors, k] rows and [visitors, items] CSR of what was right → [visitors, k] right or not."""
-    return np.take_along_axis(relevant.toarray() > 0, ranking, axis=1)
+    visitor = np.broadcast_to(np.arange(len(ranking))[:, None], ranking.shape)
+    found = relevant[visitor.ravel(), ranking.ravel()] if ranking.size else np.zeros(0)
+    return np.asarray(found).reshape(ranking.shape) > 0
 
 
 def ndcg(hit: NDArray[np.bool_], relevant_count: NDArray[np.int64]) -> Floats:
