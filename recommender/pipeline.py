@@ -8,6 +8,8 @@ import numpy as np
 
 from recommender.capture.tables import EventLog, ItemTable
 from recommender.dataset.graph import item_pairs
+from recommender.dataset.item_encoder import NAME as ITEM_ENCODER
+from recommender.dataset.item_encoder import pack_encoder
 from recommender.dataset.links import packed
 from recommender.dataset.split import Holdout, holdout_start, lesson, split_by_time
 from recommender.encoders.progress import Report
@@ -61,7 +63,7 @@ def train_version(
     learned = go_on(learned, log, items, settings, stage("final"))
 
     vectors_done = stage("vectors")
-    table = embed(learned, log, settings, stage.losses, now)
+    table = embed(learned, log, items, settings, stage.losses, now)
     moment_of_cut = datetime.datetime.fromtimestamp(holdout.start, datetime.UTC).isoformat()
     asked = {"visitors": comparison.visitors, "start": moment_of_cut}
     verdict = judge(table.vector, len(items), comparison.metrics, comparison.errors, asked)
@@ -126,17 +128,23 @@ def compare(
 def embed(
     learned: Learned,
     log: EventLog,
+    items: ItemTable,
     settings: PipelineSettings,
     losses: list[dict[str, object]],
     now: int | None,
 ) -> EmbeddingTable:
-    """What goes to Postgres: vectors and popularity as of now, pairs, the visitor encoder."""
+    """What goes to Postgres: vectors and popularity as of now, pairs, the visitor encoder, the item encoder."""
     stack, parts = learned.stack, learned.parts
     seen = moment(stack, parts, log, int(log.at[-1]) if now is None else now)
     pairs = item_pairs(seen.grouped, len(stack.items), settings.min_buyers)
     keys = stack.items.keys
     trained = np.zeros(len(stack.items), dtype=bool)
     trained[seen.grouped.item] = True
+    artifacts = {NAME: export_visitor_encoder(stack.visitor_encoder(parts), seen.fused.shape[1])}
+    # Row 0 is padding: an item that nobody took. Only the price of a new one is known.
+    item_encoder = stack.item_encoder(items, seen.statistics[0])
+    if item_encoder is not None:
+        artifacts[ITEM_ENCODER] = pack_encoder(item_encoder)
     return EmbeddingTable(
         item=keys,
         vector=seen.fused[1:],
@@ -151,7 +159,7 @@ def embed(
         pair_other=keys[pairs.other - 1],
         pair_score=pairs.score,
         pair_support=pairs.support,
-        artifacts={NAME: export_visitor_encoder(stack.visitor_encoder(parts), seen.fused.shape[1])},
+        artifacts=artifacts,
         ranker=learned.ranker,
         losses=losses,
     )

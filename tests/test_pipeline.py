@@ -9,6 +9,11 @@ import numpy as np
 import pytest
 
 from recommender.capture.tables import EventLog, ItemTable
+from recommender.dataset.item_encoder import NAME as ITEM_ENCODER
+from recommender.dataset.item_encoder import fuse_parts, unpack_encoder
+from recommender.dataset.link_packing import unpack_links
+from recommender.dataset.ranking_features import RELATIONS, STATISTICS
+from recommender.dataset.words import words_of
 from recommender.encoders.graph import GraphSettings
 from recommender.encoders.progress import Progress
 from recommender.encoders.sequence import SequenceSettings
@@ -72,6 +77,34 @@ def test_every_item_has_a_unit_vector_and_new_ones_are_cold(
     assert table.item[table.is_cold].tolist() == [41, 42]
 
 
+def test_a_new_item_gets_the_very_vector_that_training_gives_a_cold_one(
+    trained: tuple[EmbeddingTable, Verdict, list[Progress]],
+) -> None:
+    table, items = trained[0], catalogue(42)
+    encoder = unpack_encoder(table.artifacts[ITEM_ENCODER])
+    vectors = fuse_parts(encoder.parts(items), {part.name: part.weight for part in table.parts})
+    cosine = (vectors * table.vector).sum(axis=1)
+    assert cosine[table.is_cold].min() > 0.9999
+    columns = next(slice(part.start, part.stop) for part in table.parts if part.name == "content")
+    assert np.allclose(vectors[:, columns], table.vector[:, columns], atol=2e-3)  # of known items, too
+    price = STATISTICS.index("price")
+    without_price = np.delete(np.arange(len(STATISTICS)), price)
+    assert (table.statistics[table.is_cold][:, without_price] == encoder.statistics[without_price]).all()
+
+
+def test_a_new_item_has_the_words_in_common_that_training_would_count(
+    trained: tuple[EmbeddingTable, Verdict, list[Progress]],
+) -> None:
+    table, items = trained[0], catalogue(42)
+    words, encoder = list(words_of(items)), unpack_encoder(table.artifacts[ITEM_ENCODER])
+    rows, strengths = unpack_links(table.links[41])
+    content = strengths[:, RELATIONS.index("content")]
+    linked = rows[content > 0]
+    assert len(linked) > 10
+    again = encoder.words.strengths(words[41], [words[row - 1] for row in linked])
+    assert np.allclose(again, content[content > 0], atol=1e-3)
+
+
 def test_progress_only_grows_and_ends_before_publishing(
     trained: tuple[EmbeddingTable, Verdict, list[Progress]],
 ) -> None:
@@ -103,6 +136,7 @@ def test_a_day_later_it_goes_on_and_shows_the_camps(trained: tuple[EmbeddingTabl
     assert (trained[0].cold, table.cold) == (Cold.NOTHING, None)
     assert own_camp_share(table) > 0.9
     assert table.item[table.is_cold].tolist() == [41, 42, 43]
+    assert ITEM_ENCODER in table.artifacts
     assert read(table.artifacts[LEFT]).began == left.began < read(table.artifacts[LEFT]).seen_until
     passes = [sum(report.stage == "graph" for report in run) for run in (trained[2], reports)]
     assert passes[1] < passes[0] / 2

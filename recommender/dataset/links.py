@@ -10,7 +10,6 @@ Counting takes seconds, and on shop data it knows things that a vector of a hund
 find candidates beside the vectors and are features of the ranker.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -23,6 +22,7 @@ from recommender.capture.tables import ItemTable
 from recommender.dataset.link_packing import pack_links
 from recommender.dataset.ranking_features import RELATIONS
 from recommender.dataset.sequences import Histories
+from recommender.dataset.words import MOST_ITEMS_OF_A_WORD, WordWeights, words_of
 
 Floats = NDArray[np.float32]
 Links = dict[str, sp.csr_matrix]  # relation → [item rows, item rows] float32
@@ -36,10 +36,7 @@ BASKET_DECAY: Final = 0.6  # weight lost with every basket in between
 DAMPING: Final = 10.0  # visitors; keeps rare items from the top
 EASE_ITEMS: Final = 8_000  # the most taken ones: the work grows with the cube
 EASE_REGULARISATION: Final = 200.0
-MOST_ITEMS_OF_A_WORD: Final = 500  # a word of more items tells little and costs their square
 CHUNK: Final = 1_024
-TOKEN: Final = re.compile(r"[^\W_]+")
-IDEOGRAPH: Final = re.compile(r"[\u3400-\u9fff]")
 
 
 def link_items(grouped: Histories, items: ItemTable, content: sp.csr_matrix | None = None) -> Links:
@@ -150,7 +147,7 @@ def alike(items: ItemTable) -> sp.csr_matrix:
 
     rows = len(items) + 1
     vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, min_df=1, dtype=np.float32)
-    documents = list(_documents(items))
+    documents = list(words_of(items))
     if not any(documents):
         return sp.csr_matrix((rows, rows), dtype=np.float32)
     words = sp.csr_matrix(vectorizer.fit_transform(documents))  # [items, words] unit norm
@@ -162,20 +159,13 @@ def alike(items: ItemTable) -> sp.csr_matrix:
     return sp.csr_matrix((matrix.data, (matrix.row + 1, matrix.col + 1)), shape=(rows, rows))
 
 
-def _documents(items: ItemTable) -> Iterator[list[str]]:
-    """The words of each item: of its text, single characters and pairs where it is written without spaces, and one
-    word an attribute value."""
-    columns = list(items.attributes.items())
-    for place, text in enumerate(items.text):
-        words = []
-        for token in TOKEN.findall(text.lower()):
-            if IDEOGRAPH.search(token):
-                words += [*token, *(token[at : at + 2] for at in range(len(token) - 1))]
-            else:
-                words.append(token)
-        for name, values in columns:
-            words += [f"{name}={value}" for value in re.split(r"[|,;]", values[place].lower()) if value]
-        yield words
+def word_weights(items: ItemTable, links: Links) -> WordWeights:
+    """What gives an item that comes later its relation "content" to these items."""
+    content = links["content"].tocoo()
+    if not content.nnz:
+        return WordWeights.of(items)
+    best = int(content.data.argmax())
+    return WordWeights.of(items, (int(content.row[best]) - 1, int(content.col[best]) - 1))
 
 
 def _without_self(block: sp.csr_matrix, at: int) -> sp.csr_matrix:

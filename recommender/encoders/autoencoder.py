@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recommender.dataset.item_features import AttributeCodes
+from recommender.dataset.content_encoder import Layers
 from recommender.encoders.training import EpochReport, seeded, silent
 
 
@@ -52,10 +52,24 @@ class ItemAutoencoder(nn.Module):
             loss = loss + entropy / len(target) / len(self.heads)
         return loss
 
+    def layers(self) -> Layers:
+        """The encoder's numbers, for numpy."""
+        state = {name: value.detach().cpu().numpy().copy() for name, value in self.named_parameters()}
+        return Layers(
+            tuple(state[f"tables.{column}.weight"] for column in range(len(self.tables))),
+            text=state["text_in.weight"].T,
+            text_bias=state["text_in.bias"],
+            scale=state["encoder.0.weight"],
+            shift=state["encoder.0.bias"],
+            out=state["encoder.2.weight"].T,
+            out_bias=state["encoder.2.bias"],
+        )
+
 
 def train_autoencoder(
     text: NDArray[np.float32],
-    attributes: AttributeCodes,
+    codes: NDArray[np.int64],
+    sizes: tuple[int, ...],
     *,
     dim: int = 64,
     epochs: int = 8,
@@ -65,12 +79,16 @@ def train_autoencoder(
     seed: int = 0,
     device: str = "cpu",
     report: EpochReport = silent,
-) -> NDArray[np.float32]:
-    """[items, text_dim] float32 and [items, columns] codes → [items, dim] float32 unit-norm content vectors."""
+) -> Layers:
+    """Learn to encode [items, text_dim] float32 and [items, columns] codes as [items, dim] unit-norm content vectors.
+
+    Args:
+        sizes: [columns] number of codes of a column, 0 included.
+    """
     generator = seeded(seed)
-    model = ItemAutoencoder(text.shape[1], attributes.sizes, dim).to(device)
+    model = ItemAutoencoder(text.shape[1], sizes, dim).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    text_all, codes_all = torch.from_numpy(text).to(device), torch.from_numpy(attributes.codes).to(device)
+    text_all, codes_all = torch.from_numpy(text).to(device), torch.from_numpy(codes).to(device)
     # A tiny catalogue needs more passes to see as many steps.
     epochs = max(epochs, min(100, 200 * batch // (len(text) * 10 + 1)))
     for epoch in range(epochs):
@@ -82,9 +100,4 @@ def train_autoencoder(
             optimizer.step()
             total += loss.item() * len(rows)
         report(epoch + 1, epochs, total / len(text))
-    model.eval()
-    with torch.no_grad():
-        parts = [
-            model.encode(text_all[at : at + 8_192], codes_all[at : at + 8_192]) for at in range(0, len(text), 8_192)
-        ]
-    return torch.cat(parts).cpu().numpy()
+    return model.layers()

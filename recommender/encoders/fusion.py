@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from recommender.dataset.item_encoder import fuse_parts
 from recommender.encoders.tables import Part
 
 Floats = NDArray[np.float32]
@@ -34,11 +35,8 @@ def lay_out(dims: Mapping[str, int], weights: Mapping[str, float]) -> tuple[Part
 
 
 def fuse(vectors: Mapping[str, Floats], parts: tuple[Part, ...]) -> Floats:
-    """[items, dim] float32, unit norm; a part without direction for an item lends its length to none."""
-    columns = [vectors[part.name] * np.float32(part.weight**0.5) for part in parts]
-    fused = np.concatenate(columns, axis=1)
-    norm = np.linalg.norm(fused, axis=1, keepdims=True)
-    return np.divide(fused, norm, out=np.zeros_like(fused), where=norm > 0).astype(np.float32)
+    """[items, dim] float32, unit norm, see `fuse_parts`."""
+    return fuse_parts(vectors, {part.name: part.weight for part in parts})
 
 
 def fit_weights(cosines: Floats, relevant: NDArray[np.bool_], names: tuple[str, ...]) -> dict[str, float]:

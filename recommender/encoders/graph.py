@@ -159,9 +159,19 @@ def train_graph(
 
 def _content_only(content: NDArray[np.float32], dim: int, seed: int) -> NDArray[np.float32]:
     """[items, dim] unit norm: a random projection of the content, which keeps its cosines about right."""
-    projection = np.random.default_rng(seed).standard_normal((content.shape[1], dim)).astype(np.float32)
-    vectors = content @ projection
+    vectors = content @ content_projection({}, content.shape[1], dim, seed)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+
+def content_projection(state: State, content_dim: int, dim: int, seed: int) -> NDArray[np.float32]:
+    """[content dim, dim]: content times this, at unit norm, is the graph vector of an item without an edge.
+
+    Args:
+        state: what `train_graph` returned; empty where there were too few edges to learn from.
+    """
+    if state:
+        return np.ascontiguousarray(state["from_content.weight"].numpy().T)
+    return np.random.default_rng(seed).standard_normal((content_dim, dim)).astype(np.float32)
 
 
 def _step_loss(model: GraphEncoder, edges: Edges, settings: GraphSettings, generator: torch.Generator) -> Tensor:

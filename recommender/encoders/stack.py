@@ -9,14 +9,16 @@ import torch
 from numpy.typing import NDArray
 
 from recommender.capture.tables import EventLog, ItemTable
+from recommender.dataset.content_encoder import ContentEncoder
 from recommender.dataset.graph import visitor_item_matrix
-from recommender.dataset.item_features import attribute_codes
-from recommender.dataset.links import Links, link_items
+from recommender.dataset.item_encoder import ItemEncoder
+from recommender.dataset.item_features import AttributeCodes
+from recommender.dataset.links import Links, link_items, word_weights
 from recommender.dataset.sequences import Histories, histories
 from recommender.dataset.vocabulary import Vocabulary
 from recommender.encoders.autoencoder import train_autoencoder
 from recommender.encoders.fusion import POPULARITY_DIM
-from recommender.encoders.graph import GraphSettings, train_graph
+from recommender.encoders.graph import GraphSettings, content_projection, train_graph
 from recommender.encoders.sequence import SequenceEncoder, SequenceSettings, VisitorTransformer
 from recommender.encoders.sequence_training import train_sequence
 from recommender.encoders.tables import Part
@@ -51,11 +53,13 @@ class Start:
     Attributes:
         content: [item rows, dim] float32 unit norm, row 0 zero. states: encoder → parameters.
         content_links: the relation "content" of these items, where it is known already.
+        content_encoder: what made `content`; None where no numpy can.
     """
 
     content: Floats
     states: dict[str, State]
     content_links: sp.csr_matrix | None = None
+    content_encoder: ContentEncoder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class Stack:
         transformer: turns the sequence part of a history into a visitor's sequence part.
         links: what leads to what, by counting.
         price_cents: the catalogue's, NaN where unknown. settings: what it was trained with.
-        states: encoder → parameters to go on from.
+        states: encoder → parameters to go on from. content_encoder: as in `Start`.
     """
 
     items: Vocabulary
@@ -77,6 +81,7 @@ class Stack:
     price_cents: Floats | None
     settings: StackSettings
     states: dict[str, State]
+    content_encoder: ContentEncoder | None = None
 
     @property
     def dims(self) -> dict[str, int]:
@@ -85,7 +90,21 @@ class Stack:
 
     def start(self) -> Start:
         """To go on with more events of the same items."""
-        return Start(self.vectors["content"], self.states, self.links["content"])
+        return Start(self.vectors["content"], self.states, self.links["content"], self.content_encoder)
+
+    def item_encoder(self, items: ItemTable, statistics: Floats) -> ItemEncoder | None:
+        """What encodes items that come later as the cold ones of `items`, this stack's catalogue, are; None where the
+        texts were read by a language model.
+
+        Args:
+            statistics: [len(STATISTICS)] of an item without events.
+        """
+        if self.content_encoder is None:
+            return None
+        sizes = self.dims
+        graph = content_projection(self.states["graph"], sizes["content"], sizes["graph"], self.settings.seed)
+        sequence = self.states["sequence"]["from_content.weight"].numpy().T
+        return ItemEncoder(self.content_encoder, graph, sequence, word_weights(items, self.links), statistics)
 
     def visitor_encoder(self, parts: tuple[Part, ...]) -> VisitorEncoder:
         settings = self.settings
@@ -102,7 +121,9 @@ def train_stack(
     """
     vocabulary = Vocabulary(items.item)
     grouped = histories(log, vocabulary)
-    content = start.content if start else train_content(items, settings, stage)
+    content, content_encoder = (
+        (start.content, start.content_encoder) if start else train_content(items, settings, stage)
+    )
     graph, graph_state = _graph_vectors(grouped, content, settings, stage, start)
     side = np.concatenate([content, graph], axis=1)  # the Transformer's items start from what is known of them
     encoder = _sequence_encoder(grouped, side, settings, stage, start)
@@ -117,24 +138,32 @@ def train_stack(
         price_cents=items.price_cents,
         settings=settings,
         states={"graph": graph_state, "sequence": state_of(encoder)},
+        content_encoder=content_encoder,
     )
 
 
-def train_content(items: ItemTable, settings: StackSettings, stage: StageReport) -> Floats:
-    """[item rows, dim]: text and attributes through the autoencoder."""
+def train_content(
+    items: ItemTable, settings: StackSettings, stage: StageReport
+) -> tuple[Floats, ContentEncoder | None]:
+    """([item rows, dim] unit norm: text and attributes through the autoencoder; what encodes further items alike)."""
     report = stage("text")
-    text = encode_texts(items.text, settings.text_encoder, seed=settings.seed)
+    text, features = encode_texts(items.text, settings.text_encoder, seed=settings.seed)
     report(1, 1, 0.0)
-    content = train_autoencoder(
+    attributes = AttributeCodes.of(items)
+    codes = attributes.codes(items)
+    layers = train_autoencoder(
         text,
-        attribute_codes(items),
+        codes,
+        attributes.sizes,
         dim=settings.content_dim,
         epochs=_between(4, settings.effort * 350_000 / len(items), 60),
         seed=settings.seed,
         device=settings.device,
         report=stage("autoencoder"),
     )
-    return np.concatenate([np.zeros((1, content.shape[1]), np.float32), content])
+    content = layers.encode(text, codes)
+    rows = np.concatenate([np.zeros((1, content.shape[1]), np.float32), content])
+    return rows, ContentEncoder(features, attributes, layers) if features else None
 
 
 def _graph_vectors(

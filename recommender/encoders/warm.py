@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from scipy.linalg import orthogonal_procrustes
 
 from recommender.capture.tables import ItemTable
+from recommender.dataset.content_encoder import ContentEncoder
+from recommender.dataset.item_encoder import pack_content, unpack_content
 from recommender.dataset.vocabulary import Vocabulary
 from recommender.encoders.graph import GraphEncoder
 from recommender.encoders.sequence import SequenceEncoder
@@ -27,6 +29,7 @@ from recommender.encoders.training import State, state_of
 Floats = NDArray[np.float32]
 NAME: Final = "encoders.safetensors"
 DAY: Final = 86_400  # seconds
+CONTENT_ENCODER: Final = "content_encoder"  # a file inside the file
 ITEM_TABLE: Final = "own.weight"  # the one parameter of an encoder that has a row an item
 
 
@@ -39,6 +42,7 @@ class Left:
         seen_until: it knows the events before this moment, in seconds since 1970 UTC.
         began: `seen_until` of the training from scratch that it goes back to.
         catalogue: hash of the texts and attributes that `content` was made from. text_encoder: what read them.
+        content_encoder: what made `content`; None where it cannot be kept.
     """
 
     items: Vocabulary
@@ -48,6 +52,7 @@ class Left:
     began: int
     catalogue: str
     text_encoder: str
+    content_encoder: ContentEncoder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,14 @@ def leave(stack: Stack, items: ItemTable, seen_until: int, began: int) -> bytes:
         tensors |= {f"{encoder}.{name}": value for name, value in state.items()}
     halves = {name: tensor.half().contiguous() for name, tensor in tensors.items()}
     # As a tensor: the order of safetensors' own metadata differs from process to process.
-    halves["about"] = torch.from_numpy(np.frombuffer(json.dumps(about).encode(), dtype=np.uint8).copy())
+    halves["about"] = _bytes(json.dumps(about).encode())
+    if stack.content_encoder is not None:
+        halves[CONTENT_ENCODER] = _bytes(pack_content(stack.content_encoder))
     return safetensors.torch.save(halves)
+
+
+def _bytes(content: bytes) -> torch.Tensor:
+    return torch.from_numpy(np.frombuffer(content, dtype=np.uint8).copy())
 
 
 def read(content: bytes) -> Left:
@@ -83,12 +94,15 @@ def read(content: bytes) -> Left:
     about: dict[str, Any] = json.loads(tensors.pop("about").numpy().tobytes())
     items = Vocabulary(np.asarray(about.pop("items")))
     side = tensors.pop("content").float().numpy()
+    encoder_file = tensors.pop(CONTENT_ENCODER, None)
+    content_encoder = None if encoder_file is None else unpack_content(encoder_file.numpy().tobytes())
     norm = np.linalg.norm(side, axis=1, keepdims=True)
     states: dict[str, State] = {}
     for name, tensor in tensors.items():
         encoder, _, parameter = name.partition(".")
         states.setdefault(encoder, {})[parameter] = tensor.float()
-    return Left(items, np.divide(side, norm, out=np.zeros_like(side), where=norm > 0), states, **about)
+    unit = np.divide(side, norm, out=np.zeros_like(side), where=norm > 0)
+    return Left(items, unit, states, **about, content_encoder=content_encoder)
 
 
 def begin(
@@ -110,11 +124,13 @@ def begin(
         return Beginning(None, cold, validation_start)
     vocabulary = Vocabulary(items.item)
     rows = np.r_[0, left.items.rows(vocabulary.keys)]  # [item rows] where each was, 0 for a new one
-    content = left.content
+    content, encoder = left.content, left.content_encoder
     if left.catalogue != catalogue_hash(items):
-        content = aligned(train_content(items, settings, stage), left.content, rows)
+        content, encoder = train_content(items, settings, stage)
+        turn = alignment(content, left.content, rows)
+        content, encoder = content @ turn, encoder.turned(turn) if encoder else None
     states = {encoder: _moved(state, torch.from_numpy(rows)) for encoder, state in left.states.items()}
-    return Beginning(Start(content, states), None, left.began)
+    return Beginning(Start(content, states, content_encoder=encoder), None, left.began)
 
 
 def _why_not(
@@ -154,8 +170,8 @@ def _moved(state: State, rows: torch.Tensor) -> State:
     return state | {ITEM_TABLE: table}
 
 
-def aligned(content: Floats, before: Floats, rows: NDArray[np.int64]) -> Floats:
-    """[item rows, dim]: new content vectors, turned so that known items lie where they lay. Cosines stay as they are.
+def alignment(content: Floats, before: Floats, rows: NDArray[np.int64]) -> Floats:
+    """[dim, dim]: turns new content vectors so that known items lie where they lay. Cosines stay as they are.
 
     Args:
         content: [item rows, dim]. before: [item rows of then, dim]. rows: [item rows] place in `before`, 0 for none.
@@ -163,7 +179,7 @@ def aligned(content: Floats, before: Floats, rows: NDArray[np.int64]) -> Floats:
     """
     known = rows > 0
     turn, _ = orthogonal_procrustes(content[known].astype(np.float64), before[rows[known]].astype(np.float64))
-    return (content @ turn.astype(np.float32)).astype(np.float32)
+    return np.asarray(turn, dtype=np.float32)
 
 
 def catalogue_hash(items: ItemTable) -> str:

@@ -79,7 +79,7 @@ def test_content_is_turned_back_onto_what_the_encoders_know(left: warm.Left) -> 
     turn = np.linalg.qr(np.random.default_rng(0).standard_normal((16, 16)))[0].astype(np.float32)
     rows = np.r_[0, np.arange(40, 0, -1)]
     turned = left.content[rows] @ turn
-    assert np.allclose(warm.aligned(turned, left.content, rows), left.content[rows], atol=1e-4)
+    assert np.allclose(turned @ warm.alignment(turned, left.content, rows), left.content[rows], atol=1e-4)
 
 
 def test_an_unchanged_catalogue_keeps_its_content(left: warm.Left) -> None:
