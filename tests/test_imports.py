@@ -18,6 +18,7 @@ ALLOWED = {
     "dataset": set(),
     "encoders": {"dataset"},
     "evaluation": {"dataset", "encoders.tables"},
+    "experiments": set(),
     "privacy": DJANGO_ROOT | {"capture", "serving.authentication", "serving.problems", "serving.schema"},
     "index": DJANGO_ROOT | {"encoders.tables"},
     "serving": DJANGO_ROOT
@@ -26,7 +27,7 @@ ALLOWED = {
     **{name: DJANGO_ROOT for name in DJANGO_ROOT},
 }
 FOR_ALL = {"capture.tables"}  # the columns that travel
-PURE = ["dataset", "encoders", "evaluation"]
+PURE = ["dataset", "encoders", "evaluation", "experiments"]
 NOT_PURE = {"django", "celery", "rest_framework", "pgvector", "psycopg"}
 SHOP_MAY_USE = {"catalog", "signals", "tasks", "urls", "capture.accounts", "capture.bulk", "capture.tables", "privacy"}
 
