@@ -60,6 +60,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     # --- serving
     "LIST_LENGTH": 12,  # items in a list when the page names no number
     "MAX_LIST_LENGTH": 100,
+    "MAX_BATCH_VISITORS": 100,  # whose lists one request may ask for; each costs what a request of its own would
     "CANDIDATES": 300,  # retrieved by cosine before ranking; linked, popular and own items join them
     "REPEAT_SHARE": 0.5,  # of the slots of "for you" that repeats may take; 1.0 leaves the order to the ranker
     "HISTORY_EVENTS": 1_000,  # newest events of a visitor read for a request

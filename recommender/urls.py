@@ -4,6 +4,7 @@ from django.urls import path
 
 from recommender.capture.views import events
 from recommender.privacy.views import ConsentView, VisitorView, not_me
+from recommender.serving.batch import BatchView
 from recommender.serving.schema import SchemaView
 from recommender.serving.views import RecommendationsView, SimilarItemsView
 
@@ -11,6 +12,7 @@ app_name = "recommender"
 urlpatterns = [
     path("events/", events, name="events"),
     path("recommendations/", RecommendationsView.as_view(), name="recommendations"),
+    path("recommendations/batch/", BatchView.as_view(), name="recommendations_batch"),
     # `path`: a text key may hold slashes.
     path("items/<path:key>/similar/", SimilarItemsView.as_view(), name="similar_items"),
     path("visitor/", VisitorView.as_view(), name="visitor"),

@@ -62,15 +62,35 @@ def visitor_named(params: Mapping[str, Any], create: bool = False) -> Visitor:
     return Visitor.objects.get_or_create(key=uuid)[0]
 
 
+def visitors_named(keys: Iterable[UUID], users: Iterable[str]) -> tuple[dict[UUID, Visitor], dict[str, Visitor | None]]:
+    """Many at once, in three statements: (key → visitor, primary key → visitor), of those that there are.
+
+    Nothing is made: an account without events has no visitor yet, which is None.
+    """
+    by_key = {visitor.key: visitor for visitor in Visitor.objects.filter(key__in=list(keys))}
+    asked = {user: key for user in users if (key := _account_key(user)) is not None}
+    accounts = get_user_model()._default_manager.filter(pk__in=asked.values())
+    visitors: dict[Any, Visitor | None] = dict.fromkeys(accounts.values_list("pk", flat=True))
+    visitors |= {visitor.user_id: visitor for visitor in Visitor.objects.filter(user_id__in=list(visitors))}
+    return by_key, {user: visitors[key] for user, key in asked.items() if key in visitors}
+
+
 def _of_account(user: str) -> Visitor:
-    model = get_user_model()
-    try:
-        account = model._default_manager.filter(pk=model._meta.pk.to_python(user)).first() if "\0" not in user else None
-    except ValidationError:
-        account = None
-    if account is None:
+    key = _account_key(user)
+    if key is None or not get_user_model()._default_manager.filter(pk=key).exists():
         raise VisitorNotFound(_("There is no user with this primary key."))
-    return account_visitor(account.pk)
+    return account_visitor(key)
+
+
+def _account_key(user: str) -> Any:
+    """A primary key as the account model has them; None where it is of no such shape."""
+    field: Any = get_user_model()._meta.pk
+    try:
+        key = field.to_python(user) if "\0" not in user else None
+        field.run_validators(key)
+    except ValidationError:
+        return None
+    return key
 
 
 def new_visitor(key: UUID) -> None:

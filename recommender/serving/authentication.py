@@ -1,6 +1,6 @@
 """Who calls the API: a browser by its session and cookie, or another app by `Authorization: Api-Key <key>`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from django.contrib.auth.models import AnonymousUser
@@ -60,6 +60,13 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
         return {"type": "apiKey", "in": "header", "name": "Authorization", "description": description}
 
 
+class IsApp(BasePermission):
+    """Only for apps with a key; 401 for everybody else."""
+
+    def has_permission(self, request: Request, view: "CallerView") -> bool:
+        return isinstance(request.auth, ApiKey)
+
+
 class KeyHasScope(BasePermission):
     """An app's key must have been made for the method; whoever comes without a key is judged by the view."""
 
@@ -85,8 +92,8 @@ class CallerView(APIView):
 
     scopes: ClassVar[Mapping[str, ApiKey.Scope]] = {}
     # The key first: its scheme is the one that a 401 names.
-    authentication_classes = (ApiKeyAuthentication, SessionAuthentication)
-    permission_classes = (AllowAny, KeyHasScope)  # AllowAny says in OpenAPI that a key is not needed
+    authentication_classes: Sequence[Any] = (ApiKeyAuthentication, SessionAuthentication)
+    permission_classes: Sequence[Any] = (AllowAny, KeyHasScope)  # AllowAny says in OpenAPI that a key is not needed
     renderer_classes = (JSONRenderer,)
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:

@@ -13,8 +13,10 @@ from rest_framework import serializers
 from recommender.catalog import item_key, key_field
 from recommender.conf import conf
 from recommender.serving.query import FOR_YOU, NEED_ITEM, PLACEMENTS, Query
+from recommender.tokens import read_impressions
 
 MAX_EXCLUDED = 500
+MAX_PAGES = 20  # tokens of earlier lists in one address, which servers cut off at some 8,000 characters
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -32,7 +34,7 @@ class ItemKeyField(serializers.Field):
 
 
 class ListParameters(serializers.Serializer):
-    """Query parameters of every list."""
+    """What may be asked of every list."""
 
     exclude = serializers.ListField(
         child=ItemKeyField(),
@@ -40,11 +42,19 @@ class ListParameters(serializers.Serializer):
         max_length=MAX_EXCLUDED,
         help_text="Keys that must not be in the list: repeated, or separated by commas.",
     )
+    after = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        max_length=MAX_PAGES,
+        help_text="Tokens of lists that were shown before, repeated: what they hold is left out, for the next page.",
+    )
 
     @classmethod
     def of(cls, parameters: QueryDict) -> "ListParameters":
-        """Bound to a query string: the last of a repeated name counts, all of `exclude`."""
+        """Bound to a query string: the last of a repeated name counts, all of `exclude` and `after`."""
         data: dict[str, object] = dict(parameters.items())
+        if "after" in parameters:
+            data["after"] = parameters.getlist("after")
         sent = parameters.getlist("exclude")
         keys = [key for value in sent for key in value.split(",") if key]
         return cls(data={**data, "exclude": keys if len(sent) <= MAX_EXCLUDED else sent})  # empty ones count, too
@@ -59,13 +69,20 @@ class ListParameters(serializers.Serializer):
         )
         return {"n": n, **super().get_fields()}
 
+    def validate_after(self, tokens: list[str]) -> frozenset[Any]:
+        """The keys of the items that these tokens' lists held."""
+        lists = [read_impressions(token) for token in tokens]
+        if None in lists:
+            raise serializers.ValidationError(_("A token is not of this shop, or too old: begin with the first page."))
+        return frozenset(item_key(key) for claims in lists if claims for key in claims["i"])
+
     @property
     def length(self) -> int:
         return int(self.validated_data.get("n", conf.LIST_LENGTH))
 
     @property
     def excluded(self) -> frozenset[Any]:
-        return frozenset(self.validated_data.get("exclude", ()))
+        return frozenset(self.validated_data.get("exclude", ())) | frozenset(self.validated_data.get("after", ()))
 
 
 class RecommendationParameters(ListParameters):
@@ -88,6 +105,25 @@ class RecommendationParameters(ListParameters):
         """The question that these parameters ask for this visitor."""
         values = self.validated_data
         return Query(values["placement"], visitor, self.length, values.get("item"), self.excluded)
+
+
+class BatchParameters(RecommendationParameters):
+    """... and for whom, in JSON."""
+
+    after = None  # tokens are of one visitor
+    visitors = serializers.ListField(child=serializers.UUIDField(), default=list, help_text="Keys of visitors.")
+    users = serializers.ListField(
+        child=serializers.CharField(max_length=100), default=list, help_text="Primary keys of accounts."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        named = len(attrs["visitors"]) + len(attrs["users"])
+        if not 1 <= named <= conf.MAX_BATCH_VISITORS:
+            limits = {"named": named, "most": conf.MAX_BATCH_VISITORS}
+            raise serializers.ValidationError(
+                _("Name 1 to %(most)s visitors and users in one request, not %(named)s.") % limits
+            )
+        return super().validate(attrs)
 
 
 class CardSerializer(serializers.Serializer):
@@ -127,3 +163,26 @@ class RecommendationsSerializer(serializers.Serializer):
     version = serializers.IntegerField(allow_null=True, help_text="The model version behind the list, if any.")
     token = serializers.CharField(help_text="Goes back with clicks on this list; empty for an empty list.")
     items = CardSerializer(many=True)
+
+
+class VisitorListSerializer(RecommendationsSerializer):
+    """... of one of many."""
+
+    visitor = serializers.UUIDField(
+        allow_null=True, help_text="Key of the visitor; null for an account without events."
+    )
+    user = serializers.CharField(allow_null=True, help_text="Primary key of the account; null for a browser.")
+
+
+class UnknownSerializer(serializers.Serializer):
+    """Whom there is not (any more): erased, or never there."""
+
+    visitors = serializers.ListField(child=serializers.UUIDField())
+    users = serializers.ListField(child=serializers.CharField())
+
+
+class BatchSerializer(serializers.Serializer):
+    """Lists in the order in which visitors, then users, were named."""
+
+    lists = VisitorListSerializer(many=True)
+    unknown = UnknownSerializer()

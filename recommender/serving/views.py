@@ -5,10 +5,12 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import Error
+from django.http import HttpResponseBase
+from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,6 +22,7 @@ from recommender.models import ApiKey, Visitor
 from recommender.serving.authentication import VISITOR_PARAMETERS, CallerView
 from recommender.serving.caller import visitor_or_none
 from recommender.serving.cards import card
+from recommender.serving.etags import list_etag
 from recommender.serving.problems import BAD_KEY, documented_problem
 from recommender.serving.query import SIMILAR_ITEMS, TITLES, Query
 from recommender.serving.recommend import recommend
@@ -52,8 +55,14 @@ EXAMPLE: Final = OpenApiExample(
         ],
     },
 )
+UNKNOWN_ITEM: Final = documented_problem(
+    "There is no such item, or no such visitor.", "unknown_item", "There is no such item."
+)
 RESPONSES: Final = {
-    200: RecommendationsSerializer,
+    200: OpenApiResponse(RecommendationsSerializer, examples=[EXAMPLE]),
+    304: OpenApiResponse(
+        description="The list is the one of If-None-Match; its token is good for at least half of its life."
+    ),
     400: documented_problem(
         "A parameter is wrong: its name, and why.",
         "invalid",
@@ -66,7 +75,7 @@ RESPONSES: Final = {
         "missing_scope",
         "This API key lacks the scope “lists”: make a new key that has it.",
     ),
-    404: documented_problem("There is no such item or visitor.", "unknown_item", "There is no such item."),
+    404: UNKNOWN_ITEM,
 }
 
 
@@ -81,20 +90,15 @@ class ListView(CallerView):
         named = self.named_visitor(request)
         return named if named or isinstance(request.auth, ApiKey) else visitor_or_none(request._request)
 
-    def answer(self, request: Request, query: Query) -> Response:
-        if query.item_id is not None and not item_exists(query.item_id):
-            raise NotFound(_("There is no such item."), code="unknown_item")
-        found = recommend(query)
-        body = {
-            "placement": found.placement,
-            "title": TITLES[found.placement],
-            "rung": found.rung,
-            "version": found.version_id,
-            "token": found.token,
-            "items": [card(entry) for entry in found.entries],
-        }
-        serializer = RecommendationsSerializer(body, context={"request": request})
-        return Response(serializer.data, headers={"Cache-Control": "private, no-store"})
+    def answer(self, request: Request, query: Query) -> HttpResponseBase:
+        """The list, or 304 where the client has it. A browser that somebody else may use next keeps no list."""
+        refuse_unknown(query.item_id)
+        data = RecommendationsSerializer(list_body(query), context={"request": request}).data
+        kept = "no-cache" if isinstance(request.auth, ApiKey) else "no-store"
+        etag = list_etag(data)
+        response = Response(data, headers={"Cache-Control": f"private, {kept}", "ETag": etag})
+        known = get_conditional_response(request._request, etag=etag, response=response)
+        return response if known is None else known
 
 
 class RecommendationsView(ListView):
@@ -103,9 +107,8 @@ class RecommendationsView(ListView):
         summary="A list for the caller",
         parameters=[RecommendationParameters, *VISITOR_PARAMETERS],
         responses=RESPONSES,
-        examples=[EXAMPLE],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponseBase:
         """For the session's visitor, or for the visitor that an app with a key names; without one, what is popular."""
         parameters = RecommendationParameters.of(request.query_params)
         parameters.is_valid(raise_exception=True)
@@ -122,9 +125,8 @@ class SimilarItemsView(ListView):
             OpenApiParameter("key", OpenApiTypes.STR, "path", description="The item's key."),
         ],
         responses=RESPONSES,
-        examples=[EXAMPLE],
     )
-    def get(self, request: Request, key: str) -> Response:
+    def get(self, request: Request, key: str) -> HttpResponseBase:
         """The nearest neighbours of an item by cosine similarity, as far as they are available."""
         parameters = ListParameters.of(request.query_params)
         parameters.is_valid(raise_exception=True)
@@ -134,6 +136,29 @@ class SimilarItemsView(ListView):
             raise NotFound(_("There is no such item."), code="unknown_item") from error
         visitor = self.visitor(request)
         return self.answer(request, Query(SIMILAR_ITEMS, visitor, parameters.length, item_id, parameters.excluded))
+
+
+def refuse_unknown(item_id: Any) -> None:
+    """Go on without an item, and with one that the shop has.
+
+    Raises:
+        NotFound: it has not.
+    """
+    if item_id is not None and not item_exists(item_id):
+        raise NotFound(_("There is no such item."), code="unknown_item")
+
+
+def list_body(query: Query) -> dict[str, Any]:
+    """What `RecommendationsSerializer` takes."""
+    found = recommend(query)
+    return {
+        "placement": found.placement,
+        "title": TITLES[found.placement],
+        "rung": found.rung,
+        "version": found.version_id,
+        "token": found.token,
+        "items": [card(entry) for entry in found.entries],
+    }
 
 
 def item_exists(item_id: Any) -> bool:

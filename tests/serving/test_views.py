@@ -205,7 +205,7 @@ def test_the_schema_describes_these_endpoints_only(client: Client) -> None:
     assert {"/recommender/recommendations/", "/recommender/items/{key}/similar/"} <= set(schema["paths"])
     assert all(path.startswith("/recommender/") for path in schema["paths"])
     names = {parameter["name"] for parameter in schema["paths"]["/recommender/recommendations/"]["get"]["parameters"]}
-    assert names == {"placement", "n", "item", "exclude", "visitor", "user"}
+    assert names == {"placement", "n", "item", "exclude", "after", "visitor", "user"}
 
 
 def test_the_schema_is_valid_and_without_warnings(capsys) -> None:
