@@ -1,6 +1,8 @@
-"""Hands a run's id to the broker, quickly or not at all: a page waits for it, and the sweeper tries again."""
+"""Hands messages to the broker, quickly or not at all: a page waits for it, and what is lost is found by the beat."""
 
 import logging
+import time
+from threading import Lock, Thread
 from typing import Any, Final
 
 from celery import current_app
@@ -13,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 TRAIN_TASK: Final = "recommender.train"
 BROKER_SECONDS: Final = 2.0  # a broker that takes longer counts as unreachable
+GATHER_SECONDS: Final = 0.2  # in which several nudges become one message
 
 
 def deliver(run_id: int) -> bool:
@@ -26,11 +29,35 @@ def deliver(run_id: int) -> bool:
     return True
 
 
+def nudge(task: str) -> None:
+    """Have a task without arguments run soon. The caller does not wait, not even for a broker that is frozen."""
+    if current_app.conf.task_always_eager:
+        current_app.tasks[task].apply(throw=True)
+    elif _gathering.acquire(blocking=False):
+        Thread(target=_send_soon, args=(task,), name=f"nudge {task}", daemon=True).start()
+
+
+_gathering: Final = Lock()
+
+
+def _send_soon(task: str) -> None:
+    time.sleep(GATHER_SECONDS)
+    _gathering.release()  # whoever comes from here on may come too late for this message
+    try:
+        _send_message({"name": task, "retry": False})
+    except Exception as error:  # whatever ails the broker: the beat runs the task, too
+        logger.warning("The broker did not take %s: %r", task, error)
+
+
 def _send(run_id: int) -> None:
     task: dict[str, Any] = {"name": TRAIN_TASK, "args": (run_id,), "queue": conf.TRAINING_QUEUE, "retry": False}
     if current_app.conf.task_always_eager:
         current_app.tasks[TRAIN_TASK].apply(task["args"], throw=True)
         return
+    _send_message(task)
+
+
+def _send_message(task: dict[str, Any]) -> None:
     with current_app.connection_for_write(connect_timeout=BROKER_SECONDS, transport_options=_impatient()) as connection:
         current_app.send_task(connection=connection, ignore_result=True, **task)
 

@@ -11,6 +11,7 @@ from recommender.dataset.graph import item_pairs
 from recommender.dataset.item_encoder import NAME as ITEM_ENCODER
 from recommender.dataset.item_encoder import pack_encoder
 from recommender.dataset.links import packed
+from recommender.dataset.ranking_features import STATISTICS
 from recommender.dataset.split import Holdout, holdout_start, lesson, split_by_time
 from recommender.encoders.progress import Report
 from recommender.encoders.stack import train_stack
@@ -141,8 +142,10 @@ def embed(
     trained = np.zeros(len(stack.items), dtype=bool)
     trained[seen.grouped.item] = True
     artifacts = {NAME: export_visitor_encoder(stack.visitor_encoder(parts), seen.fused.shape[1])}
-    # Row 0 is padding: an item that nobody took. Only the price of a new one is known.
-    item_encoder = stack.item_encoder(items, seen.statistics[0])
+    price = STATISTICS.index("price")
+    unknown = seen.statistics[0].copy()  # row 0 is padding: an item that nobody took
+    unknown[price] = np.median(seen.statistics[1:, price])
+    item_encoder = stack.item_encoder(items, unknown)
     if item_encoder is not None:
         artifacts[ITEM_ENCODER] = pack_encoder(item_encoder)
     return EmbeddingTable(

@@ -7,11 +7,12 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.db import Error, connection
 
-from recommender import runs, supervision
+from recommender import refresh, runs, supervision
 from recommender.capture import keep, ledger, partitions, quarantine
 from recommender.capture.impressions import forget_old_impressions
 from recommender.capture.rate_limit import forget_empty_buckets
 from recommender.delivery import TRAIN_TASK
+from recommender.item_changes import REFRESH_TASK
 from recommender.privacy import retention
 
 
@@ -55,10 +56,24 @@ def expire() -> None:
     retention.expire()
 
 
+@shared_task(name=REFRESH_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+def refresh_items() -> None:
+    """After an item was saved, and every 30 s: take what changed into the live version."""
+    refresh.refresh_items()
+
+
+@shared_task(name="recommender.find_items", ignore_result=True)  # type: ignore[untyped-decorator]
+def find_items() -> None:
+    """Every few minutes: take items into the live version that came past `save()`."""
+    refresh.take_in_missing()
+
+
 def beat_schedule() -> dict[str, dict[str, Any]]:
     """The plugin's entries for Celery's `beat_schedule`; two beats at once do no harm."""
     return {
         "recommender-sweep": _every(sweep, seconds=30),
+        "recommender-refresh-items": _every(refresh_items, seconds=30),
+        "recommender-find-items": _every(find_items, minutes=5),
         "recommender-train-if-due": _every(train_if_due, minutes=5),
         "recommender-tidy": _every(tidy, minutes=5),
         "recommender-keep-books": _every(keep_books, minutes=1),

@@ -20,7 +20,7 @@ ALLOWED = {
     "evaluation": {"dataset", "encoders.tables"},
     "experiments": set(),
     "privacy": DJANGO_ROOT | {"capture", "serving.authentication", "serving.problems", "serving.schema"},
-    "index": DJANGO_ROOT | {"encoders.tables"},
+    "index": DJANGO_ROOT | {"dataset", "encoders.tables"},
     "serving": DJANGO_ROOT
     | {"index", "dataset.ranking_features", "dataset.link_packing"}
     | {f"capture.{name}" for name in ("accounts", "consent", "openapi", "visitor")},

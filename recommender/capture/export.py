@@ -49,20 +49,22 @@ def export_events(until: datetime | None = None) -> EventLog:
     )
 
 
-def export_items() -> ItemTable:
+def export_items(keys: Sequence[Any] | None = None) -> ItemTable:
     """The whole catalogue, available or not: what is sold out today is still what people bought together.
 
+    Args:
+        keys: the shop's, of the only items that are wanted; those of items that are gone lead to none.
     Raises:
         CatalogNotFound: the shop has no `recommendations.py`.
     """
     catalog = get_catalog()
     names = [catalog.title, *catalog.text, *catalog.attributes, *([catalog.price_cents] if catalog.price_cents else [])]
-    items = _values(names)
-    keys = key_array(list(items))
+    items = _values(names, keys)
+    column = key_array(list(items))
     rows = list(items.values())
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(column, kind="stable")
     columns = [[rows[place][number] for place in order] for number in range(len(names))]
-    return _table(catalog, keys[order], columns)
+    return _table(catalog, column[order], columns)
 
 
 def key_array(keys: Sequence[ItemId]) -> NDArray[np.generic]:
@@ -93,10 +95,11 @@ def _query(until: datetime | None) -> sql.Composed:
     ).format(sql.Identifier(Event._meta.db_table), before)
 
 
-def _values(names: Sequence[str]) -> dict[ItemId, list[Any]]:
+def _values(names: Sequence[str], keys: Sequence[Any] | None) -> dict[ItemId, list[Any]]:
     """Key → the values of `names`. A lookup over several rows (tags) gives its different values joined by a comma."""
     items: dict[ItemId, list[Any]] = {}
-    rows = item_model()._base_manager.order_by("pk").values_list("pk", *names)
+    wanted = item_model()._base_manager.all() if keys is None else item_model()._base_manager.filter(pk__in=keys)
+    rows = wanted.order_by("pk").values_list("pk", *names)
     for key, *values in rows.iterator(chunk_size=ROWS_PER_FETCH):
         known = items.setdefault(item_id(key), values)
         if known is not values:

@@ -27,7 +27,7 @@ class ItemEncoder:
     Attributes:
         content: text and attributes → the content part. graph: [content, graph dim], what content predicts of it.
         sequence: [content + graph dim, sequence dim], what both predict of that.
-        words: the catalogue's. statistics: [len(STATISTICS)] of an item without events and without a price.
+        words: the catalogue's. statistics: [len(STATISTICS)] of an item without events, at a usual price.
     """
 
     content: ContentEncoder

@@ -49,7 +49,7 @@ def write_version(run: TrainingRun, table: EmbeddingTable, verdict: dict[str, An
         return written
     _check(table)
     version = _create(run, table, verdict)
-    keys = _keys(table.item)
+    keys = shop_keys(table.item)
     _write_items(version, table, keys)
     _write_pairs(version, table)
     _write_visitors(version, table)
@@ -95,8 +95,8 @@ def _write_items(version: ModelVersion, table: EmbeddingTable, keys: list[Any]) 
 def _write_pairs(version: ModelVersion, table: EmbeddingTable) -> None:
     create_partition(ItemPair, version.pk)
     columns = (
-        _keys(table.pair_item),
-        _keys(table.pair_other),
+        shop_keys(table.pair_item),
+        shop_keys(table.pair_other),
         table.pair_score.tolist(),
         table.pair_support.tolist(),
     )
@@ -123,7 +123,7 @@ def _visitor_rows(table: EmbeddingTable) -> Iterator[tuple[Any, ...]]:
         yield visitor, vector, now
 
 
-def _keys(column: NDArray[np.generic]) -> list[Any]:
+def shop_keys(column: NDArray[np.generic]) -> list[Any]:
     """The shop's keys in their own type: integers as they are, text back to UUIDs where the shop has UUIDs."""
     return column.tolist() if column.dtype.kind in "iu" else [item_key(text) for text in column.tolist()]
 

@@ -1,6 +1,7 @@
 """The plugin's tables. The item model is the shop's own (RECOMMENDER_ITEM_MODEL); nothing of it is copied here."""
 
 from recommender.models.access import ApiKey
+from recommender.models.changes import ItemChange
 from recommender.models.events import Event, Impression, LedgerEntry, QuarantinedEvent, RateBucket
 from recommender.models.items import item_foreign_key
 from recommender.models.training import (
@@ -17,6 +18,7 @@ __all__ = [
     "ApiKey",
     "Event",
     "Impression",
+    "ItemChange",
     "ItemEmbedding",
     "ItemPair",
     "LedgerEntry",
