@@ -38,31 +38,32 @@ def retrain(run: TrainingRun, report: Report) -> Verdict:
     Raises:
         NotEnoughData: fewer events or items than there is anything to learn from.
     """
-    log, items = export_events(until=run.started_at), export_items()
+    log, items = export_events(until=run.events_until or run.started_at), export_items()
     _require_enough(log, items)
-    settings = pipeline_settings(run.seed)
+    settings = pipeline_settings(run)
     live = ModelVersion.objects.filter(is_live=True).first()
     counts = _describe(run, log, items, settings)
-    table, verdict = train_version(log, items, settings, report, left=_left(run, live))
+    cut = int(run.judged_from.timestamp()) if run.judged_from else None
+    table, verdict = train_version(log, items, settings, report, left=_left(run, live), cut=cut)
     _tell_start(run, counts, live, table.cold)
     report(Progress("publish", len(STAGES), len(STAGES), fraction=1.0 - STAGES["publish"]))
     version = write_version(run, table, verdict.as_json())
     if verdict.passed:
         with transaction.atomic():
             hold(run)  # a run that is cancelled or taken over at the last moment publishes nothing
-            publish(version)
+            publish(version, str(run))
         prune()
     return verdict
 
 
-def pipeline_settings(seed: int) -> PipelineSettings:
-    """The shop's settings as the pipeline takes them."""
+def pipeline_settings(run: TrainingRun) -> PipelineSettings:
+    """The shop's settings, and what was chosen for this run, as the pipeline takes them."""
     return PipelineSettings(
         stack=StackSettings(
             text_encoder=conf.TEXT_ENCODER,
             device=choose_device(conf.TRAINING_DEVICE),
-            seed=seed,
-            effort=conf.TRAINING_EFFORT,
+            seed=run.seed,
+            effort=run.effort or conf.TRAINING_EFFORT,
         ),
         validation_share=conf.VALIDATION_SHARE,
         holdout_days=conf.HOLDOUT_DAYS,

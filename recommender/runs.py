@@ -4,8 +4,8 @@
 """
 
 import logging
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -14,34 +14,59 @@ from django.db.models import DurationField, Q, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from recommender import audit
 from recommender.conf import conf
 from recommender.delivery import deliver
 from recommender.exceptions import RunAlreadyActive
 from recommender.leases import lapsed, settle, status_by_version
-from recommender.models import Event, TrainingRun
+from recommender.models import AuditEntry, TrainingRun
 
 logger = logging.getLogger(__name__)
 
 Status = TrainingRun.Status
+Act = AuditEntry.Act
+_WHO: Final[dict[str, str]] = {
+    TrainingRun.Trigger.COMMAND: audit.COMMAND_LINE,
+    TrainingRun.Trigger.SCHEDULE: audit.SCHEDULE,
+}
 ONE_ACTIVE_RUN: Final = "recommender_one_active_run"  # the constraint
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What may be chosen for one run.
+
+    Attributes:
+        seed: of every random choice. is_cold: begin anew instead of going on from the live version.
+        effort: scales the epochs; None is RECOMMENDER_TRAINING_EFFORT.
+        judged_from: the holdout begins here, so that two versions are judged by the same days; None is
+            RECOMMENDER_HOLDOUT_DAYS before the newest event.
+        events_until: later events are left out; None takes all until the run starts.
+    """
+
+    seed: int = 0
+    is_cold: bool = False
+    effort: float | None = None
+    judged_from: datetime | None = None
+    events_until: datetime | None = None
+
+
 def request_run(
-    trigger: str, user: Any = None, seed: int = 0, *, is_cold: bool = False, to_broker: bool = True
+    trigger: str, user: Any = None, options: Options = Options(), *, to_broker: bool = True, act: str = Act.REQUEST
 ) -> TrainingRun:
     """Create a queued run and hand its id to the broker once the transaction is committed.
 
     Args:
         trigger: one of `TrainingRun.Trigger`.
         user: who asked for it, None for nobody.
-        is_cold: begin anew instead of going on from the live version.
         to_broker: False when the caller trains it itself.
     Raises:
         RunAlreadyActive: another run is queued or running.
     """
     try:
         with transaction.atomic():
-            run = TrainingRun.objects.create(trigger=trigger, started_by=user, seed=seed, is_cold=is_cold)
+            run = TrainingRun.objects.create(trigger=trigger, started_by=user, **asdict(options))
+            audit.record(act, user or _WHO.get(trigger), run=run, new=_worded(options))
     except IntegrityError as error:
         if ONE_ACTIVE_RUN not in str(error):
             raise
@@ -52,12 +77,21 @@ def request_run(
 
 
 def retry(run: TrainingRun, user: Any = None) -> TrainingRun:
-    """A new run with the same seed and start; the old one stays as it ended.
+    """A new run with the same options and events, which goes on from what is left of the old one's checkpoints; the old
+    one stays as it ended.
 
     Raises:
         RunAlreadyActive: another run is queued or running.
     """
-    return request_run(TrainingRun.Trigger.ADMIN, user, run.seed, is_cold=run.is_cold)
+    options = Options(**{field.name: getattr(run, field.name) for field in fields(Options)})
+    options = replace(options, events_until=run.events_until or run.started_at)
+    return request_run(TrainingRun.Trigger.ADMIN, user, options, act=Act.RETRY)
+
+
+def _worded(options: Options) -> str:
+    """What differs from the defaults, as "seed 3, effort 0.5"."""
+    chosen = [(field.name, getattr(options, field.name)) for field in fields(Options)]
+    return ", ".join(f"{name} {value}" for name, value in chosen if value not in (0, False, None))[:200]
 
 
 @transaction.atomic
@@ -72,6 +106,7 @@ def cancel(run: TrainingRun, user: Any = None) -> bool:
     current.error = _("Cancelled by %(user)s.") % {"user": user} if user else _("Cancelled.")
     current.save(update_fields=["status", "lease_token", "eta_seconds", "error"])
     TrainingRun.objects.filter(pk=current.pk).update(finished_at=Now())
+    audit.record(Act.CANCEL, user, run=current)
     return True
 
 
@@ -103,16 +138,3 @@ def deliver_waiting() -> int:
     waiting = TrainingRun.objects.filter(Q(sent_at=None) | Q(sent_at__lt=long_ago), status=Status.QUEUED)
     # A second message for a run that still waits in the queue does no harm: the first to claim it has it.
     return sum(deliver(run_id) for run_id in waiting.values_list("pk", flat=True))
-
-
-def request_run_if_due() -> TrainingRun | None:
-    """The scheduled training: when the newest run is TRAINING_INTERVAL_HOURS old, and there is something to learn."""
-    interval = timedelta(hours=conf.TRAINING_INTERVAL_HOURS or 0)
-    since = Now() - Value(interval, output_field=DurationField())
-    recent = TrainingRun.objects.filter(Q(created_at__gt=since) | Q(status__in=TrainingRun.ACTIVE))
-    if not interval or recent.exists() or not Event.objects.all()[conf.MIN_EVENTS - 1 : conf.MIN_EVENTS].exists():
-        return None
-    try:
-        return request_run(TrainingRun.Trigger.SCHEDULE)
-    except RunAlreadyActive:  # somebody was faster: there is a run, which is all we want
-        return None

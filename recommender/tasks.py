@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.db import Error, connection
 
-from recommender import refresh, runs, supervision
+from recommender import refresh, runs, schedule, supervision
 from recommender.capture import keep, ledger, partitions, quarantine
 from recommender.capture.impressions import forget_old_impressions
 from recommender.capture.rate_limit import forget_empty_buckets
@@ -30,8 +30,8 @@ def sweep() -> None:
 
 @shared_task(name="recommender.train_if_due", ignore_result=True)  # type: ignore[untyped-decorator]
 def train_if_due() -> None:
-    """Every few minutes: request the scheduled training when TRAINING_INTERVAL_HOURS have passed."""
-    runs.request_run_if_due()
+    """Every few minutes: request the scheduled training when it is due."""
+    schedule.request_run_if_due()
 
 
 @shared_task(name="recommender.tidy", ignore_result=True)  # type: ignore[untyped-decorator]

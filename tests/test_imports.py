@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "recommender"
 
 # Modules on the top level that every Django stage builds on; they import no stage.
-DJANGO_ROOT = {"models", "conf", "catalog", "exceptions", "tokens", "signals", "api_keys", "problems"}
+DJANGO_ROOT = {"models", "conf", "catalog", "exceptions", "tokens", "signals", "api_keys", "audit", "problems"}
 ALLOWED = {
     "capture": DJANGO_ROOT,
     "dataset": set(),

@@ -18,8 +18,8 @@ from recommender.conf import conf
 from recommender.encoders.progress import Progress
 from recommender.exceptions import LeaseLost, RunAlreadyActive
 from recommender.leases import Lease, claim, hold
-from recommender.models import TrainingRun, Visitor
-from tests.worlds import make_event, make_products, write_tiny_version
+from recommender.models import TrainingRun
+from tests.worlds import make_products, write_tiny_version
 
 Status = TrainingRun.Status
 pytestmark = pytest.mark.django_db
@@ -65,7 +65,7 @@ class TestRequest:
 
     def test_an_ended_run_makes_room(self) -> None:
         claim(new_run().pk).fail("broken")
-        assert runs.request_run(TrainingRun.Trigger.COMMAND, seed=7).seed == 7
+        assert runs.request_run(TrainingRun.Trigger.COMMAND, options=runs.Options(seed=7)).seed == 7
 
     def test_the_id_goes_to_the_broker_only_with_the_commit(
         self, empty_queue: None, django_capture_on_commit_callbacks: Callable[..., Any]
@@ -97,7 +97,7 @@ class TestRequest:
         assert runs.sweep().delivered == 0, "the broker has it now"
 
     def test_a_retry_is_a_new_run_with_the_same_seed(self) -> None:
-        first = runs.request_run(TrainingRun.Trigger.COMMAND, seed=5, to_broker=False)
+        first = runs.request_run(TrainingRun.Trigger.COMMAND, options=runs.Options(seed=5), to_broker=False)
         claim(first.pk).fail("broken")
         second = runs.retry(first)
         first.refresh_from_db()
@@ -249,28 +249,3 @@ class TestCancel:
         assert not runs.cancel(run)
         run.refresh_from_db()
         assert run.status == Status.FAILED
-
-
-class TestSchedule:
-    @pytest.fixture
-    def enough_events(self, settings: Any) -> None:
-        settings.RECOMMENDER_MIN_EVENTS = 2
-        visitor, product = Visitor.objects.create(), make_products(1)[0]
-        for _ in range(2):
-            make_event(visitor, product)
-
-    def test_a_shop_with_too_few_events_is_not_trained(self) -> None:
-        assert runs.request_run_if_due() is None
-
-    def test_two_beats_request_one_run_an_interval(self, enough_events: None) -> None:
-        run = runs.request_run_if_due()
-        assert run is not None and run.trigger == TrainingRun.Trigger.SCHEDULE
-        assert runs.request_run_if_due() is None
-        claim(run.pk).publish_or_refuse(True)
-        assert runs.request_run_if_due() is None, "the interval has not passed"
-        TrainingRun.objects.update(created_at=timezone.now() - timedelta(hours=25))
-        assert runs.request_run_if_due() is not None
-
-    def test_no_interval_no_schedule(self, enough_events: None, settings: Any) -> None:
-        settings.RECOMMENDER_TRAINING_INTERVAL_HOURS = None
-        assert runs.request_run_if_due() is None

@@ -46,6 +46,15 @@ METRICS: Final[Mapping[str, tuple[Label, Label]]] = {
         gettext_lazy("The same, counting only products that the visitor had never taken before."),
     ),
 }
+SEGMENTS: Final[Mapping[str, Label]] = {
+    "new_visitors": gettext_lazy("New visitors (fewer than 5 products)"),
+    "light_visitors": gettext_lazy("Light visitors (5 to 19 products)"),
+    "heavy_visitors": gettext_lazy("Heavy visitors (20 products and more)"),
+    "head_items": gettext_lazy("Best sellers (head)"),
+    "tail_items": gettext_lazy("All other products (tail)"),
+    "repeat": gettext_lazy("Buying again (repeat)"),
+    "explore": gettext_lazy("Discovering (explore)"),
+}
 PARTS: Final[Mapping[str, Label]] = {
     "sequence": gettext_lazy("What shoppers do next (sequence)"),
     "graph": gettext_lazy("Which products go together (graph)"),

@@ -8,17 +8,20 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from recommender import runs
+from recommender import runs, schedule
+from recommender.admin.audit import history
 from recommender.admin.labels import COLD, COUNTS, duration, label
 from recommender.admin.live import elapsed_seconds, live_context
 from recommender.admin.metrics import metric_charts
 from recommender.admin.read_only import DetailAdmin
+from recommender.admin.retraining import RetrainForm, ScheduleForm
 from recommender.exceptions import RunAlreadyActive
 from recommender.models import ModelVersion, TrainingRun
 
@@ -41,6 +44,7 @@ class TrainingRunAdmin(DetailAdmin):
         view = self.admin_site.admin_view
         own = [
             path("retrain/", view(require_POST(self.retrain)), name="recommender_trainingrun_retrain"),
+            path("schedule/", view(self.schedule), name="recommender_trainingrun_schedule"),
             path("<int:run_id>/cancel/", view(require_POST(self.cancel)), name="recommender_trainingrun_cancel"),
             path("<int:run_id>/retry/", view(require_POST(self.retry)), name="recommender_trainingrun_retry"),
             path("<int:run_id>/progress/", view(never_cache(self.progress)), name="recommender_trainingrun_progress"),
@@ -53,7 +57,15 @@ class TrainingRunAdmin(DetailAdmin):
         if self.has_view_permission(request):
             runs.sweep()  # a page that lists runs must not show one that died as running
         active = TrainingRun.objects.filter(status__in=TrainingRun.ACTIVE).first()
-        context = {"active": active, "may_retrain": may_retrain(request), "title": _("Training runs")}
+        plan = schedule.schedule()
+        context = {
+            "active": active,
+            "may_retrain": may_retrain(request),
+            "title": _("Training runs"),
+            "form": RetrainForm(),
+            "plan": plan,
+            "due": schedule.next_due(plan, timezone.now()),
+        }
         return super().changelist_view(request, context | (extra_context or {}))
 
     def detail(self, request: HttpRequest, obj: TrainingRun) -> dict[str, Any]:
@@ -68,6 +80,7 @@ class TrainingRunAdmin(DetailAdmin):
             "counts": [(label(COUNTS, name), _worded(value)) for name, value in obj.counts.items()],
             "may_retrain": may_retrain(request),
             "is_active": obj.is_active,
+            "history": history(run=obj),
         }
 
     def progress(self, request: HttpRequest, run_id: int) -> JsonResponse:
@@ -80,10 +93,33 @@ class TrainingRunAdmin(DetailAdmin):
         parts = {part: render_to_string(f"admin/recommender/trainingrun/{part}.html", context) for part in LIVE_PARTS}
         return JsonResponse({"is_active": run.is_active, **parts})
 
+    def schedule(self, request: HttpRequest) -> HttpResponse:
+        """When trainings come by themselves: shown to whoever may see runs, changed by whoever may start them."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        plan = schedule.schedule()
+        form = ScheduleForm(request.POST or None, instance=plan)
+        if request.method == "POST":
+            _require(request)
+            if form.is_valid():
+                schedule.set_schedule(form.instance, request.user)
+                messages.success(request, _("Trainings by themselves: %(plan)s.") % {"plan": form.instance})
+                return redirect("admin:recommender_trainingrun_schedule")
+        due = schedule.next_due(schedule.schedule(), timezone.now())
+        context = {"form": form, "plan": plan, "due": due, "may_retrain": may_retrain(request)}
+        title = {"title": _("When trainings come by themselves")}
+        return self.render(request, "admin/recommender/trainingrun/schedule.html", None, context | title)
+
     # --- buttons
 
     def retrain(self, request: HttpRequest) -> HttpResponse:
-        return self._request(request, lambda: runs.request_run(TrainingRun.Trigger.ADMIN, request.user))
+        _require(request)
+        form = RetrainForm(request.POST)
+        if not form.is_valid():
+            for name, errors in form.errors.items():
+                messages.error(request, f"{form.fields[name].label}: {' '.join(map(str, errors))}")
+            return redirect("admin:recommender_trainingrun_changelist")
+        return self._request(request, lambda: runs.request_run(TrainingRun.Trigger.ADMIN, request.user, form.options()))
 
     def retry(self, request: HttpRequest, run_id: int) -> HttpResponse:
         run = self._run(run_id)

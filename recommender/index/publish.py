@@ -2,37 +2,43 @@
 
 import logging
 import time
-from typing import Final
+from typing import Any, Final
 
 from django.db import OperationalError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from recommender import audit
 from recommender.conf import conf
 from recommender.exceptions import NothingToRollBack, VersionNotServable
 from recommender.index.locks import lock_until_commit
 from recommender.index.partitions import drop_partitions, has_partition
-from recommender.models import ModelVersion
+from recommender.models import AuditEntry, ModelVersion
 
 logger = logging.getLogger(__name__)
 
+Act = AuditEntry.Act
 LIVE_CACHE_SECONDS: Final = 1.0  # a flip is seen by every web process within this time
 
 
-def publish(version: ModelVersion) -> ModelVersion:
+def publish(version: ModelVersion, by: Any = None) -> ModelVersion:
     """Make this version the one served; publishing the live one again changes nothing.
 
+    Args:
+        by: who does it, see `audit.record`.
     Raises:
         VersionNotServable: its vectors were dropped, or it is gone.
     """
     with transaction.atomic():
         lock_until_commit("publish")
-        return _flip(version.pk, new=True)
+        return _flip(version.pk, Act.PUBLISH, by)
 
 
-def roll_back() -> ModelVersion:
+def roll_back(by: Any = None) -> ModelVersion:
     """Serve the version again that was published before the live one; called twice it goes back two.
 
+    Args:
+        by: who does it, see `audit.record`.
     Raises:
         NothingToRollBack: there is none with vectors.
     """
@@ -43,7 +49,7 @@ def roll_back() -> ModelVersion:
             raise NothingToRollBack(
                 _("No version that was live before still has its vectors: retrain, or publish one.")
             )
-        return _flip(target.pk, new=False)
+        return _flip(target.pk, Act.ROLL_BACK, by)
 
 
 def roll_back_target() -> ModelVersion | None:
@@ -55,42 +61,70 @@ def roll_back_target() -> ModelVersion | None:
     return once_live.order_by("-published_at").first()
 
 
-def _flip(version_id: int, *, new: bool) -> ModelVersion:
-    """Under the publish lock. `new`: it becomes the youngest of those that were live, else it keeps its place."""
+def _flip(version_id: int, act: str, by: Any) -> ModelVersion:
+    """Under the publish lock. Published, it becomes the youngest of those that were live; rolled back to, it keeps its
+    place."""
     version = ModelVersion.objects.filter(pk=version_id).first()
     if version is None or not version.has_vectors or not has_partition(version_id):
         raise VersionNotServable(_("This version has no vectors any more: publish another one, or retrain."))
     if not version.is_live:
+        before = ModelVersion.objects.filter(is_live=True).first()
         ModelVersion.objects.filter(is_live=True).update(is_live=False)
         version.is_live = True
-        version.published_at = timezone.now() if new else version.published_at
+        version.published_at = timezone.now() if act == Act.PUBLISH else version.published_at
         version.save(update_fields=["is_live", "published_at"])
+        audit.record(act, by, version=version, old=str(before or ""), new=str(version))
     transaction.on_commit(forget_live_version)
     return version
 
 
-def prune() -> list[ModelVersion]:
-    """Drop vectors and artifacts of all but the live version and the newest VERSIONS_KEPT; returns those dropped.
+def pin(version: ModelVersion, is_pinned: bool, by: Any = None) -> ModelVersion:
+    """Keep a version's vectors whatever `prune` says, or let them go again.
+
+    Raises:
+        VersionNotServable: there is nothing left to keep.
+    """
+    with transaction.atomic():
+        lock_until_commit("publish")
+        stored = ModelVersion.objects.filter(pk=version.pk, has_vectors=True).first()
+        if stored is None:
+            raise VersionNotServable(_("This version has no vectors any more: there is nothing to keep."))
+        if stored.is_pinned != is_pinned:
+            stored.is_pinned = is_pinned
+            stored.save(update_fields=["is_pinned"])
+            audit.record(Act.PIN if is_pinned else Act.UNPIN, by, version=stored)
+    return stored
+
+
+def prune(by: Any = None) -> list[ModelVersion]:
+    """Drop vectors and artifacts of all but the live, the pinned and the newest VERSIONS_KEPT; returns those dropped.
 
     A version whose tables are being read for long stays for the next time.
     """
-    newest = ModelVersion.objects.filter(has_vectors=True).order_by("-pk").values_list("pk", flat=True)
-    kept = set(newest[: conf.VERSIONS_KEPT])
-    return [version for version_id in newest if version_id not in kept and (version := _drop(version_id))]
+    return [version for version_id in prunable() if (version := _drop(version_id, by))]
 
 
-def _drop(version_id: int) -> ModelVersion | None:
-    """The version without its vectors; None where it is live or its tables are in use."""
+def prunable() -> list[int]:
+    """What `prune` would drop: keys of versions, the newest first."""
+    newest = ModelVersion.objects.filter(has_vectors=True).order_by("-pk")
+    kept = set(newest.values_list("pk", flat=True)[: conf.VERSIONS_KEPT])
+    loose = newest.filter(is_live=False, is_pinned=False).values_list("pk", flat=True)
+    return [version_id for version_id in loose if version_id not in kept]
+
+
+def _drop(version_id: int, by: Any) -> ModelVersion | None:
+    """The version without its vectors; None where it is live or pinned by now or its tables are in use."""
     try:
         with transaction.atomic():
             lock_until_commit("publish")  # nobody publishes it meanwhile
             version = ModelVersion.objects.get(pk=version_id)
-            if version.is_live:
+            if version.is_live or version.is_pinned:
                 return None
             version.has_vectors = False
             version.save(update_fields=["has_vectors"])
             version.artifacts.all().delete()
             drop_partitions(version_id)
+            audit.record(Act.PRUNE, by, version=version)
             return version
     except OperationalError as error:
         logger.info("Version %s keeps its vectors until the next pruning: %s", version_id, error)

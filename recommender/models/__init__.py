@@ -4,6 +4,7 @@ from recommender.models.access import ApiKey
 from recommender.models.changes import ItemChange
 from recommender.models.events import Event, Impression, LedgerEntry, QuarantinedEvent, RateBucket
 from recommender.models.items import item_foreign_key
+from recommender.models.operations import AuditEntry, TrainingSchedule
 from recommender.models.training import (
     ItemEmbedding,
     ItemPair,
@@ -16,6 +17,7 @@ from recommender.models.visitors import Tombstone, Visitor, VisitorJoin
 
 __all__ = [
     "ApiKey",
+    "AuditEntry",
     "Event",
     "Impression",
     "ItemChange",
@@ -28,6 +30,7 @@ __all__ = [
     "RateBucket",
     "Tombstone",
     "TrainingRun",
+    "TrainingSchedule",
     "Visitor",
     "VisitorEmbedding",
     "VisitorJoin",

@@ -36,6 +36,9 @@ class TrainingRun(models.Model):
     )
     seed = models.PositiveIntegerField(_("seed"), default=0)
     is_cold = models.BooleanField(_("from scratch"), default=False)  # asked to begin anew, not from the live version
+    effort = models.FloatField(_("effort"), null=True, blank=True)  # None: RECOMMENDER_TRAINING_EFFORT
+    judged_from = models.DateTimeField(_("judged from"), null=True, blank=True)  # None: RECOMMENDER_HOLDOUT_DAYS
+    events_until = models.DateTimeField(_("events until"), null=True, blank=True)  # None: until it starts
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
@@ -86,13 +89,15 @@ class ModelVersion(models.Model):
     is_live = models.BooleanField(_("live"), default=False, editable=False)
     published_at = models.DateTimeField(_("published at"), null=True, blank=True, editable=False)
     has_vectors = models.BooleanField(_("has vectors"), default=True, editable=False)  # False once pruned
+    is_pinned = models.BooleanField(_("pinned"), default=False, editable=False)  # never pruned
     dim = models.PositiveIntegerField(_("dimensions"))
     has_ann_index = models.BooleanField(_("HNSW index"), default=False, editable=False)
     item_count = models.PositiveIntegerField(_("items"))
     visitor_count = models.PositiveIntegerField(_("visitors"))
     parts = models.JSONField(_("parts"))  # [{"name", "start", "stop", "weight"}]
     ranker = models.JSONField(_("ranker"), default=dict)
-    # {"passed": bool, "reasons": [str], "metrics": {ranker name: {"ndcg@10": x, ...}}}
+    # {"passed": bool, "reasons": [str], "metrics": {ranker name: {"ndcg@10": x, ...}}}, and what the judge found in
+    # detail, see evaluation/segments.py
     verdict = models.JSONField(_("verdict"))
 
     class Meta:

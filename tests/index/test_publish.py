@@ -1,11 +1,12 @@
 import threading
+import time
 
 import pytest
 from django.db import connection, transaction
 
 from recommender.exceptions import NothingToRollBack, VersionNotServable
-from recommender.index.publish import live_version, prune, publish, roll_back
-from recommender.models import ItemEmbedding, ModelVersion
+from recommender.index.publish import forget_live_version, live_version, pin, prune, publish, roll_back
+from recommender.models import AuditEntry, ItemEmbedding, ModelVersion
 from tests.worlds import make_products, publish_tiny_version, write_tiny_version
 
 pytestmark = pytest.mark.django_db
@@ -145,3 +146,64 @@ def test_two_publishers_leave_one_live_version() -> None:
         publisher.join(10)
     assert len(live_ids()) == 1
     assert ModelVersion.objects.filter(published_at__isnull=False).count() == 4
+
+
+def test_a_roll_back_reaches_a_process_that_did_not_do_it_within_a_second() -> None:
+    products = make_products(3)
+    first, second = publish_tiny_version(products), publish_tiny_version(products)
+    forget_live_version()
+    assert live_version() == second  # remembered now, as in any web process
+    began = time.monotonic()
+    ModelVersion.objects.filter(pk=second.pk).update(is_live=False)  # as another process does it
+    ModelVersion.objects.filter(pk=first.pk).update(is_live=True)
+    while live_version() != first:
+        assert time.monotonic() - began < 1.2
+        time.sleep(0.01)
+
+
+def test_a_pinned_version_is_never_pruned(settings) -> None:
+    settings.RECOMMENDER_VERSIONS_KEPT = 1
+    products = make_products(3)
+    pinned, loose, newest = (write_tiny_version(products) for _ in range(3))
+    pin(pinned, True)
+    assert prune() == [loose]
+    assert publish(pinned).has_vectors
+    publish(newest)
+    pin(pinned, False)
+    assert prune() == [pinned]
+    with pytest.raises(VersionNotServable):
+        pin(loose, True)
+
+
+def test_every_act_is_in_the_audit_with_who_before_and_after(admin_user, settings) -> None:
+    settings.RECOMMENDER_VERSIONS_KEPT = 1
+    products = make_products(3)
+    first, second = write_tiny_version(products), write_tiny_version(products)
+    publish(first, "Run 1")
+    publish(second, admin_user)
+    publish(second, admin_user)  # is live already: nothing happened
+    roll_back(admin_user)
+    pin(first, True, admin_user)
+    pin(first, False, admin_user)
+    publish(second)
+    prune(admin_user)
+    acts = [(entry.act, entry.by, entry.old, entry.new) for entry in AuditEntry.objects.order_by("pk")]
+    assert acts == [
+        ("publish", "Run 1", "", str(first)),
+        ("publish", "admin", str(first), str(second)),
+        ("roll_back", "admin", str(second), str(first)),
+        ("pin", "admin", "", ""),
+        ("unpin", "admin", "", ""),
+        ("publish", "", str(first), str(second)),
+        ("prune", "admin", "", ""),
+    ]
+    assert AuditEntry.objects.filter(user=admin_user).count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_act_that_is_taken_back_leaves_no_entry() -> None:
+    version = write_tiny_version(make_products(3))
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        publish(version)
+        raise ZeroDivisionError
+    assert not AuditEntry.objects.exists() and live_ids() == []

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from recommender.audit import COMMAND_LINE
 from recommender.exceptions import RecommenderError
 from recommender.index.publish import publish, roll_back
 from recommender.models import ModelVersion
@@ -26,7 +27,10 @@ class Command(BaseCommand):
             self._list()
             return
         try:
-            version = roll_back() if options["roll_back"] else publish(self._find(options["version"]))
+            if options["roll_back"]:
+                version = roll_back(COMMAND_LINE)
+            else:
+                version = publish(self._find(options["version"]), COMMAND_LINE)
         except RecommenderError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(self.style.SUCCESS(f"{version} is live."))

@@ -51,7 +51,8 @@ class Command(BaseCommand):
         runs.settle_lapsed()  # a run whose process was killed must not stand in the way
         try:
             if run_id is None:
-                run = runs.request_run(TrainingRun.Trigger.COMMAND, seed=seed, is_cold=is_cold, to_broker=False)
+                asked = runs.Options(seed=seed, is_cold=is_cold)
+                run = runs.request_run(TrainingRun.Trigger.COMMAND, options=asked, to_broker=False)
                 run_id = run.pk
             return claim(run_id)
         except LeaseLost as error:

@@ -1,0 +1,60 @@
+"""The audit: who did what to trainings, versions and the schedule. Read-only."""
+
+from typing import Any, Final
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from recommender.admin.read_only import ReadOnlyAdmin
+from recommender.models import AuditEntry, ModelVersion, TrainingRun
+
+SHOWN: Final = 20  # on the page of a run or a version
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ("at", "who", "act", "what", "change")
+    list_filter = ("act", "at")
+    list_select_related = ("run", "version")
+    search_fields = ("by",)
+    ordering = ("-pk",)
+    list_display_links = None
+
+    @admin.display(description=gettext_lazy("who"))
+    def who(self, entry: AuditEntry) -> str:
+        return who(entry)
+
+    @admin.display(description=gettext_lazy("what"))
+    def what(self, entry: AuditEntry) -> str:
+        if entry.version_id:
+            return _link("modelversion", entry.version)
+        return _link("trainingrun", entry.run) if entry.run_id else _("the schedule")
+
+    @admin.display(description=gettext_lazy("change"))
+    def change(self, entry: AuditEntry) -> str:
+        return change(entry)
+
+
+def history(*, run: TrainingRun | None = None, version: ModelVersion | None = None) -> list[dict[str, Any]]:
+    """The newest acts on a run or a version, ready to print."""
+    of = {"run": run} if run else {"version": version}
+    return [
+        {"at": entry.at, "who": who(entry), "act": entry.get_act_display(), "change": change(entry)}
+        for entry in AuditEntry.objects.filter(**of).order_by("-pk")[:SHOWN]
+    ]
+
+
+def who(entry: AuditEntry) -> str:
+    return entry.by or _("by itself")
+
+
+def change(entry: AuditEntry) -> str:
+    """`before → after`, or what of the two there is."""
+    return " → ".join(each for each in (entry.old, entry.new) if each)
+
+
+def _link(model: str, obj: Any) -> str:
+    return format_html('<a href="{}">{}</a>', reverse(f"admin:recommender_{model}_change", args=[obj.pk]), obj)

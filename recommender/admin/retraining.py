@@ -1,0 +1,59 @@
+"""The forms of training: what may be chosen for one run, and when runs come by themselves."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from recommender.models import ModelVersion, TrainingSchedule
+from recommender.runs import Options
+
+LARGEST_SEED: Final = 2_147_483_647  # of the column
+LARGEST_EFFORT: Final = 20.0
+
+
+class RetrainForm(forms.Form):
+    """All empty: a training as the settings say."""
+
+    effort = forms.FloatField(
+        label=_("Effort"),
+        required=False,
+        min_value=0.01,
+        max_value=LARGEST_EFFORT,
+        help_text=_("Scales the passes over the data; 0.5 takes about half as long. Empty: as set."),
+    )
+    is_cold = forms.BooleanField(
+        label=_("From scratch"), required=False, help_text=_("Begin anew instead of going on from the live version.")
+    )
+    seed = forms.IntegerField(
+        label=_("Random seed"),
+        required=False,
+        min_value=0,
+        max_value=LARGEST_SEED,
+        help_text=_("Another number gives another, equally good version; the same one the same version again."),
+    )
+    judge_like = forms.ModelChoiceField(
+        label=_("Judge by the same days as"),
+        required=False,
+        queryset=ModelVersion.objects.filter(verdict__holdout__start__isnull=False).order_by("-pk"),
+        empty_label=_("the newest days"),
+        help_text=_("So that the two versions can be compared fairly. The days since then are learned all the same."),
+    )
+
+    def options(self) -> Options:
+        """Of a valid form."""
+        chosen: dict[str, Any] = self.cleaned_data
+        like = chosen["judge_like"]
+        return Options(
+            seed=chosen["seed"] or 0,
+            is_cold=chosen["is_cold"],
+            effort=chosen["effort"],
+            judged_from=datetime.fromisoformat(like.verdict["holdout"]["start"]) if like else None,
+        )
+
+
+class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no arguments at run time
+    class Meta:
+        model = TrainingSchedule
+        fields = ("is_on", "every_hours", "hour")

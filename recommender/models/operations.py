@@ -1,0 +1,91 @@
+"""Who did what to trainings and versions, and when trainings come by themselves."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from recommender.models.training import ModelVersion, TrainingRun
+
+DAY_HOURS = 24
+
+
+class AuditEntry(models.Model):
+    """One act on a training, a version or the schedule, written in the act's own transaction. Never changed.
+
+    Not Django's LogEntry: that one needs a user, and trainings, the schedule and the command line act as well.
+    """
+
+    class Act(models.TextChoices):
+        REQUEST = "request", _("training requested")
+        RETRY = "retry", _("training requested again")
+        CANCEL = "cancel", _("training cancelled")
+        PUBLISH = "publish", _("published")
+        ROLL_BACK = "roll_back", _("rolled back")
+        PIN = "pin", _("pinned")
+        UNPIN = "unpin", _("unpinned")
+        PRUNE = "prune", _("vectors removed")
+        SCHEDULE = "schedule", _("schedule changed")
+
+    at = models.DateTimeField(_("at"), db_default=Now(), editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("user")
+    )
+    by = models.CharField(_("by"), max_length=150, blank=True)  # the name at that time; "": the plugin by itself
+    act = models.CharField(_("act"), max_length=16, choices=Act)
+    run = models.ForeignKey(
+        TrainingRun, models.SET_NULL, null=True, blank=True, related_name="audit", verbose_name=_("run")
+    )
+    version = models.ForeignKey(
+        ModelVersion, models.SET_NULL, null=True, blank=True, related_name="audit", verbose_name=_("version")
+    )
+    old = models.CharField(_("before"), max_length=200, blank=True)
+    new = models.CharField(_("after"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit")
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.get_act_display()}"
+
+
+class TrainingSchedule(models.Model):
+    """When trainings come by themselves; one row. Without it RECOMMENDER_TRAINING_INTERVAL_HOURS decides."""
+
+    is_on = models.BooleanField(_("train by itself"), default=True)
+    every_hours = models.PositiveIntegerField(
+        _("hours between two trainings"), default=DAY_HOURS, validators=[MinValueValidator(1), MaxValueValidator(8760)]
+    )
+    hour = models.PositiveSmallIntegerField(
+        _("not before this hour of the day"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(DAY_HOURS - 1)],
+        help_text=_("0 to 23, by the shop's clock; empty: at any time. Only with whole days between two trainings."),
+    )
+
+    class Meta:
+        verbose_name = _("training schedule")
+        verbose_name_plural = _("training schedule")
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="recommender_one_schedule")]
+
+    def __str__(self) -> str:
+        if not self.is_on:
+            return str(_("off"))
+        if self.hour is None:
+            return _("every %(hours)s h") % {"hours": self.every_hours}
+        return _("every %(hours)s h, at %(hour)s:00") % {"hours": self.every_hours, "hour": self.hour}
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.pk = 1
+        super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        if self.hour is not None and self.every_hours % DAY_HOURS:
+            raise ValidationError({"every_hours": _("With an hour of the day, write whole days: 24, 48, 168 …")})
