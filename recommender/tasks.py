@@ -9,6 +9,7 @@ from django.db import Error, connection
 
 from recommender import refresh, runs, schedule, supervision
 from recommender.capture import keep, ledger, partitions, quarantine
+from recommender.capture.drained import forget_drained
 from recommender.capture.impressions import forget_old_impressions
 from recommender.capture.rate_limit import forget_empty_buckets
 from recommender.delivery import TRAIN_TASK
@@ -36,8 +37,9 @@ def train_if_due() -> None:
 
 @shared_task(name="recommender.tidy", ignore_result=True)  # type: ignore[untyped-decorator]
 def tidy() -> None:
-    """Every few minutes: delete keyed hashes of addresses that were used, and impressions that are too old."""
+    """Every few minutes: delete keyed hashes of addresses that were used, impressions and notes that are too old."""
     forget_empty_buckets()
+    forget_drained()
     forget_old_impressions()
 
 

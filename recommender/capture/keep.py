@@ -21,11 +21,12 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from recommender.capture import deadline
 from recommender.capture.batch import NOBODY, REFUSED, Batch, Outcome, Sender
 from recommender.capture.drafts import Rejected
+from recommender.capture.drained import note_drained
 from recommender.capture.group_commit import GroupCommit
 from recommender.capture.impressions import store_impressions
 from recommender.capture.sender import verified, visitor_with, with_visitor
-from recommender.capture.spill import Spill
-from recommender.capture.store import write
+from recommender.capture.spill import Chunk, Spill
+from recommender.capture.store import ensure_partitions, write
 from recommender.conf import conf
 from recommender.exceptions import NoConsent, NotKept, VisitorNotFound
 from recommender.models import VisitorJoin
@@ -226,18 +227,20 @@ def _is_over() -> bool:
         return True
 
 
-def _write_late(batches: Sequence[Batch]) -> None:
-    """Store spilled batches; whoever was erased meanwhile stays erased, whoever logged in gets them on the account."""
-    known = [verified(with_visitor(batch)) for batch in batches]
-    for batch, found in zip(known, _write_each(known), strict=True):
-        if isinstance(found, Outcome):
-            _store_seen(batch)
-            continue
-        key = batch.sender.key or uuid4()
-        join = VisitorJoin.objects.filter(key=key).select_related("visitor").first()
-        moved = msgspec.structs.replace(batch, sender=Sender(join.visitor.key)) if join else None
-        if moved is None or not isinstance(_write_each([moved])[0], Outcome):
-            write([_without_drafts(batch, "erased", sender=NOBODY, keeps=False)])
+def _write_late(chunk: Chunk) -> None:
+    """Store them once; whoever was erased meanwhile stays erased, whoever logged in gets them on the account."""
+    known = [verified(with_visitor(batch)) for batch in chunk.batches]
+    ensure_partitions(known)
+    with transaction.atomic():
+        new = note_drained(chunk, known)
+        for batch, found in zip(new, _write_each(new), strict=True):
+            if isinstance(found, Outcome):
+                _store_seen(batch)
+                continue
+            join = VisitorJoin.objects.filter(key=batch.sender.key or uuid4()).select_related("visitor").first()
+            moved = msgspec.structs.replace(batch, sender=Sender(join.visitor.key)) if join else None
+            if moved is None or not isinstance(_write_each([moved])[0], Outcome):
+                write([_without_drafts(batch, "erased", sender=NOBODY, keeps=False)])
 
 
 def _store_seen(batch: Batch) -> None:

@@ -1,7 +1,8 @@
 """A file a process for events that the database does not take right now: appended, fsynced, drained in order.
 
 A record is 4 bytes of length, 4 of CRC-32 and a batch as msgpack. A record that was cut off by a crash was never
-acknowledged. The process that appends to a file holds a lock on it; a file without one is anybody's to drain.
+acknowledged. The process that appends to a file holds a lock on it; a file without one is anybody's to drain. Its name
+is its own in all the world: by it the database remembers how much of the file is stored, see `drained`.
 """
 
 import fcntl
@@ -12,8 +13,10 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import uuid4
 
 import msgspec
 
@@ -26,7 +29,16 @@ DAMAGED: Final = ".damaged"  # set aside for somebody to look at
 HEADER: Final = struct.Struct(">II")
 BATCHES_AT_ONCE: Final = 200  # of one transaction while draining
 
-Drain = Callable[[Sequence[Batch]], None]
+
+class Chunk(NamedTuple):
+    """Batches of one file; `first`: how many batches of the file stand before them."""
+
+    file: str
+    first: int
+    batches: Sequence[Batch]
+
+
+Drain = Callable[[Chunk], None]
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Batch).decode
@@ -68,7 +80,7 @@ class Spill:
     def drain(self, write: Drain) -> int:
         """Give every batch to `write`, file by file, oldest first, and delete what was taken; how many batches.
 
-        Batches whose transaction was committed just before a crash come twice: `write` must not mind.
+        What was committed just before a crash comes again, as the same places of the same file.
 
         Raises:
             Exception: what `write` raised; the file that it was busy with stays whole.
@@ -102,7 +114,7 @@ class Spill:
         if self._own is None or self._process != os.getpid():  # a fork shares the parent's file and lock
             self._process = os.getpid()
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = self._folder / f"{time.time_ns()}-{self._process}{SUFFIX}"
+            path = self._folder / f"{time.time_ns()}-{uuid4().hex}-{self._process}{SUFFIX}"
             self._own = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(self._own, fcntl.LOCK_EX)
             folder = os.open(self._folder, os.O_RDONLY)
@@ -120,15 +132,11 @@ class Spill:
 
 
 def _drain_file(file: int, write: Drain, path: Path) -> int:
-    drained, waiting = 0, []
-    for batch in _records(file, path):
-        waiting.append(batch)
-        if len(waiting) == BATCHES_AT_ONCE:
-            write(waiting)
-            drained, waiting = drained + len(waiting), []
-    if waiting:
-        write(waiting)
-    return drained + len(waiting)
+    records, drained = _records(file, path), 0
+    while batches := list(islice(records, BATCHES_AT_ONCE)):
+        write(Chunk(path.name, drained, batches))
+        drained += len(batches)
+    return drained
 
 
 def _records(file: int, path: Path) -> Iterator[Batch]:

@@ -31,7 +31,7 @@ def write(batches: Sequence[Batch]) -> list[Outcome | VisitorNotFound | NoConsen
     """
     is_inside = connection.in_atomic_block
     if not is_inside:
-        _ensure_partitions(batches)
+        ensure_partitions(batches)
     with transaction.atomic() if is_inside else nullcontext(), connection.cursor() as cursor:
         batches = [_without_twins(cursor, batch) for batch in batches]
         planned = statement(item_model(), item_type())
@@ -106,7 +106,7 @@ def _without_twins(cursor: Any, batch: Batch) -> Batch:
 _known_months: set[date] = set()
 
 
-def _ensure_partitions(batches: Sequence[Batch]) -> None:
+def ensure_partitions(batches: Sequence[Batch]) -> None:
     """Create the months of these rows where nobody did ahead; a lock that is taken costs a detour, not the events."""
     keys = [draft.id for batch in batches for draft in batch.drafts if draft.twin < draft.id]
     if not keys:

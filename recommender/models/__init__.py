@@ -5,6 +5,7 @@ from recommender.models.changes import ItemChange
 from recommender.models.events import Event, Impression, LedgerEntry, QuarantinedEvent, RateBucket
 from recommender.models.items import item_foreign_key
 from recommender.models.operations import AuditEntry, TrainingSchedule
+from recommender.models.spill import DrainedFile
 from recommender.models.training import (
     ItemEmbedding,
     ItemPair,
@@ -18,6 +19,7 @@ from recommender.models.visitors import Tombstone, Visitor, VisitorJoin
 __all__ = [
     "ApiKey",
     "AuditEntry",
+    "DrainedFile",
     "Event",
     "Impression",
     "ItemChange",

@@ -10,7 +10,7 @@ from django.utils import timezone
 from recommender.capture.batch import Batch, Sender
 from recommender.capture.drafts import Draft
 from recommender.capture.rows import check_rows
-from recommender.capture.spill import HEADER, Spill
+from recommender.capture.spill import HEADER, Chunk, Spill
 from tests.plugin import ROOT
 
 
@@ -30,10 +30,10 @@ def test_what_is_appended_comes_back_in_order_and_is_gone(tmp_path: Path, taken:
     for each in sent:
         spill.append(each)
     assert spill.holds_own()
-    assert spill.drain(taken.extend) == 3
+    assert spill.drain(lambda chunk: taken.extend(chunk.batches)) == 3
     assert taken == sent
     assert not spill.holds_own()
-    assert spill.drain(taken.extend) == 0
+    assert spill.drain(lambda chunk: taken.extend(chunk.batches)) == 0
 
 
 def test_what_is_not_taken_stays(tmp_path: Path, taken: list[Batch]) -> None:
@@ -46,15 +46,15 @@ def test_what_is_not_taken_stays(tmp_path: Path, taken: list[Batch]) -> None:
     with pytest.raises(RuntimeError):
         spill.drain(refuse)
     spill.append(batch())
-    assert spill.drain(taken.extend) == 2
+    assert spill.drain(lambda chunk: taken.extend(chunk.batches)) == 2
 
 
 def test_appending_does_not_wait_for_whoever_drains(tmp_path: Path, taken: list[Batch]) -> None:
     spill = Spill(tmp_path)
     spill.append(batch())
 
-    def take_and_append(batches: list[Batch]) -> None:
-        taken.extend(batches)
+    def take_and_append(chunk: Chunk) -> None:
+        taken.extend(chunk.batches)
         if len(taken) == 1:
             spill.append(batch())
 
@@ -70,7 +70,7 @@ def test_a_record_that_a_crash_cut_off_was_never_acknowledged(tmp_path: Path, ta
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
     path.write_bytes(whole + whole[:cut])
-    assert spill.drain(taken.extend) == 1
+    assert spill.drain(lambda chunk: taken.extend(chunk.batches)) == 1
 
 
 def test_a_damaged_record_is_set_aside_and_never_stored(tmp_path: Path, taken: list[Batch]) -> None:
@@ -81,7 +81,7 @@ def test_a_damaged_record_is_set_aside_and_never_stored(tmp_path: Path, taken: l
     data = bytearray(path.read_bytes())
     data[HEADER.unpack(data[: HEADER.size])[0] + HEADER.size + 20] ^= 1  # in the second record
     path.write_bytes(data)
-    assert spill.drain(taken.extend) == 1
+    assert spill.drain(lambda chunk: taken.extend(chunk.batches)) == 1
     assert [left.suffix for left in tmp_path.iterdir()] == [".damaged"]
 
 
@@ -98,9 +98,9 @@ def test_the_file_of_a_dead_process_is_drained_and_that_of_a_living_one_is_not(
     argv = [sys.executable, "-c", program, str(tmp_path)]
     with subprocess.Popen(argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None and other.stdout.readline() == "ready\n"
-        assert Spill(tmp_path).drain(taken.extend) == 0
+        assert Spill(tmp_path).drain(lambda chunk: taken.extend(chunk.batches)) == 0
         other.kill()
-    assert Spill(tmp_path).drain(taken.extend) == 1
+    assert Spill(tmp_path).drain(lambda chunk: taken.extend(chunk.batches)) == 1
 
 
 def test_a_full_disk_keeps_nothing_of_a_batch(
@@ -119,4 +119,4 @@ def test_a_full_disk_keeps_nothing_of_a_batch(
         with pytest.raises(OSError, match="No space"):
             spill.append(batch())
     spill.append(batch())
-    assert spill.drain(taken.extend) == 2
+    assert spill.drain(lambda chunk: taken.extend(chunk.batches)) == 2
