@@ -67,6 +67,9 @@ DEFAULTS: Final[dict[str, Any]] = {
     "BUDGET_MS": 250,  # a list that takes longer is replaced by the next rung
     "POPULAR_CACHE_SECONDS": 60,
     "IMPRESSION_TOKEN_AGE_DAYS": 7,
+    # --- experiments
+    "ATTRIBUTION_DAYS": 7,  # a click or purchase this long after an item was seen is credited to the list
+    "HOLDOUT_VISITORS_SHARE": 0.0,  # of the visitors see the popular list for ever, to measure against; 0: nobody
 }
 
 

@@ -1,7 +1,7 @@
 """Signed impression tokens: what a list was, carried by the page and believed only with a valid signature.
 
 Claims: {"v": visitor key or "" where the page had none, "l": list id, "p": placement, "m": version id or null,
-"r": rung, "i": [item ids as text, in the order of the slots]}.
+"r": rung, "a": arm of the experiment (absent outside of one), "i": [item ids as text, in the order of the slots]}.
 """
 
 from typing import Any, Final

@@ -24,9 +24,11 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def nothing_remembered() -> None:
     """What a web process keeps in memory belongs to a database that the next test does not have."""
     from recommender.index.publish import forget_live_version
+    from recommender.serving.arms import forget_running
 
     cache.clear()
     forget_live_version()
+    forget_running()
 
 
 def _is_local(host: str) -> bool:

@@ -2,6 +2,9 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 from django.db import OperationalError, transaction
@@ -13,7 +16,7 @@ from recommender.conf import conf
 from recommender.exceptions import NothingToRollBack, VersionNotServable
 from recommender.index.locks import lock_until_commit
 from recommender.index.partitions import drop_partitions, has_partition
-from recommender.models import AuditEntry, ModelVersion
+from recommender.models import Arm, AuditEntry, Experiment, ModelVersion
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +100,8 @@ def pin(version: ModelVersion, is_pinned: bool, by: Any = None) -> ModelVersion:
 
 
 def prune(by: Any = None) -> list[ModelVersion]:
-    """Drop vectors and artifacts of all but the live, the pinned and the newest VERSIONS_KEPT; returns those dropped.
+    """Drop vectors and artifacts of all but the live, the pinned, those that an experiment serves and the newest
+    VERSIONS_KEPT; returns those dropped.
 
     A version whose tables are being read for long stays for the next time.
     """
@@ -108,6 +112,7 @@ def prunable() -> list[int]:
     """What `prune` would drop: keys of versions, the newest first."""
     newest = ModelVersion.objects.filter(has_vectors=True).order_by("-pk")
     kept = set(newest.values_list("pk", flat=True)[: conf.VERSIONS_KEPT])
+    kept |= set(Arm.objects.filter(experiment__status=Experiment.Status.RUNNING).values_list("version_id", flat=True))
     loose = newest.filter(is_live=False, is_pinned=False).values_list("pk", flat=True)
     return [version_id for version_id in loose if version_id not in kept]
 
@@ -131,17 +136,33 @@ def _drop(version_id: int, by: Any) -> ModelVersion | None:
         return None
 
 
+_chosen: ContextVar[ModelVersion | None] = ContextVar("recommender_version", default=None)
 _cached: tuple[ModelVersion | None, float] = (None, 0.0)  # the version, and until when it may be served unasked
 
 
 def live_version() -> ModelVersion | None:
-    """The version to serve, at most LIVE_CACHE_SECONDS old; None before the first was published."""
+    """The version to serve, at most LIVE_CACHE_SECONDS old; None before the first was published.
+
+    Inside `serving_version` the one that was chosen there.
+    """
     global _cached
+    if (chosen := _chosen.get()) is not None:
+        return chosen
     version, until = _cached
     if time.monotonic() >= until:
         version = ModelVersion.objects.filter(is_live=True).first()
         _cached = (version, time.monotonic() + LIVE_CACHE_SECONDS)
     return version
+
+
+@contextmanager
+def serving_version(version: ModelVersion | None) -> Iterator[None]:
+    """Lists that are made inside come from this version; None: from the live one."""
+    token = _chosen.set(version)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
 
 
 def forget_live_version() -> None:

@@ -3,6 +3,7 @@
 from recommender.models.access import ApiKey
 from recommender.models.changes import ItemChange
 from recommender.models.events import Event, Impression, LedgerEntry, QuarantinedEvent, RateBucket
+from recommender.models.experiments import HOLDOUT_ARM, Arm, Experiment
 from recommender.models.items import item_foreign_key
 from recommender.models.operations import AuditEntry, TrainingSchedule
 from recommender.models.spill import DrainedFile
@@ -17,10 +18,13 @@ from recommender.models.training import (
 from recommender.models.visitors import Tombstone, Visitor, VisitorJoin
 
 __all__ = [
+    "HOLDOUT_ARM",
     "ApiKey",
+    "Arm",
     "AuditEntry",
     "DrainedFile",
     "Event",
+    "Experiment",
     "Impression",
     "ItemChange",
     "ItemEmbedding",

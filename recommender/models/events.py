@@ -2,6 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
@@ -48,7 +49,7 @@ class Event(models.Model):
     quantity = models.PositiveIntegerField(_("quantity"), default=1)
     value_cents = models.BigIntegerField(_("value in cents"), null=True, blank=True)
     source = models.SmallIntegerField(_("source"), choices=Source)
-    # The verified claims of the impression token: {"list", "placement", "version", "rung", "slot"}; null without one.
+    # Verified claims of the token: {"list", "placement", "version", "rung", "arm", "slot"}; null without one.
     impression = models.JSONField(_("impression"), null=True, blank=True)
     received_at = models.DateTimeField(_("received at"), db_default=Now(), editable=False)
     # Our clock minus the sender's when it sent: already added to `at`; null where the sender did not say.
@@ -126,6 +127,7 @@ class Impression(models.Model):
     placement = models.CharField(_("placement"), max_length=32)
     version_id = models.BigIntegerField(_("version"), null=True)
     rung = models.CharField(_("rung"), max_length=16)
+    arm_id = models.BigIntegerField(_("arm"), null=True)  # of an experiment, or HOLDOUT_ARM; null outside of both
     items = ArrayField(models.TextField(), verbose_name=_("items"))  # keys as text, in the order of the slots
     slots = ArrayField(models.SmallIntegerField(), verbose_name=_("seen slots"))  # 1-based, ascending
     doubt = models.SmallIntegerField(_("doubt"), choices=Event.Doubt, default=Event.Doubt.NONE)
@@ -134,7 +136,10 @@ class Impression(models.Model):
     class Meta:
         verbose_name = _("impression")
         verbose_name_plural = _("impressions")
-        indexes = [models.Index(fields=["visitor"], name="recommender_impression_visitor")]
+        indexes = [
+            models.Index(fields=["visitor"], name="recommender_impression_visitor"),
+            models.Index(fields=["arm_id"], condition=Q(arm_id__isnull=False), name="recommender_impression_arm"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.placement} {self.list_id}"

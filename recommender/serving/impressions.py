@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 from uuid_utils.compat import uuid7
 
+from recommender.serving.arms import arm_of
 from recommender.serving.query import Entry, Query
 from recommender.tokens import sign_impressions
 
 
 def impression_token(query: Query, rung: str, version_id: int | None, entries: Sequence[Entry]) -> str:
-    """Claims: visitor, list, placement, version, rung, and the item keys in slot order."""
+    """Claims: visitor, list, placement, version, rung, arm, and the item keys in slot order."""
+    arm = arm_of(query.visitor)
     return sign_impressions(
         {
             "v": str(query.visitor.key) if query.visitor else "",
@@ -17,6 +19,7 @@ def impression_token(query: Query, rung: str, version_id: int | None, entries: S
             "p": query.placement,
             "m": version_id,
             "r": rung,
+            **({} if arm is None else {"a": arm.id}),
             "i": [str(entry.item.pk) for entry in entries],
         }
     )

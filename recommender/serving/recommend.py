@@ -7,6 +7,10 @@ from typing import Final
 from django.db import Error
 
 from recommender.exceptions import NoLiveVersion, RecommenderError
+from recommender.index.publish import serving_version
+from recommender.models import Arm
+from recommender.serving.arms import ServedArm, arm_of
+from recommender.serving.classic import content_only, item_knn
 from recommender.serving.entries import Answer
 from recommender.serving.impressions import impression_token
 from recommender.serving.lists import bought_together, buy_again, popular_now, recently_viewed, similar_items
@@ -38,6 +42,13 @@ LADDERS: Final[dict[str, tuple[Rung, ...]]] = {
     RECENTLY_VIEWED: ((PERSONAL, recently_viewed),),
     BUY_AGAIN: ((PERSONAL, buy_again),),
 }
+# What an arm of an experiment shows instead of the personal list.
+STRATEGIES: Final[dict[str, Rung]] = {
+    Arm.Strategy.POPULAR: (POPULAR, popular_now),
+    Arm.Strategy.ITEM_KNN: (PERSONAL, item_knn),
+    Arm.Strategy.CONTENT: (PERSONAL, content_only),
+    Arm.Strategy.HABITS: (PERSONAL, buy_again),
+}
 
 
 def recommend(query: Query) -> Recommendations:
@@ -46,7 +57,21 @@ def recommend(query: Query) -> Recommendations:
     Errors of the database and of the plugin are logged and lead one rung down. Each read is cut off after
     RECOMMENDER_BUDGET_MS; bugs of the shop's own `available()` are not hidden.
     """
-    for rung, answer in LADDERS[query.placement]:
+    arm = arm_of(query.visitor)
+    with serving_version(arm.version if arm else None):
+        return _first_answer(query, _ladder(query.placement, arm))
+
+
+def _ladder(placement: str, arm: ServedArm | None) -> tuple[Rung, ...]:
+    """An arm with a strategy of its own has it on the first rung of "for you"."""
+    ladder = LADDERS[placement]
+    if arm is None or placement != FOR_YOU or arm.strategy not in STRATEGIES:
+        return ladder
+    return STRATEGIES[arm.strategy], ladder[-1]
+
+
+def _first_answer(query: Query, ladder: tuple[Rung, ...]) -> Recommendations:
+    for rung, answer in ladder:
         try:
             found = answer(query)
         except NoLiveVersion:

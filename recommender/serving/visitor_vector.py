@@ -56,7 +56,7 @@ def visitor_encoder(version: ModelVersion) -> VisitorEncoder:
     return _load(version.pk)
 
 
-@lru_cache(maxsize=2)  # the live version, and the one before for requests that are under way
+@lru_cache(maxsize=6)  # the live version, the one before for requests that are under way, those of an experiment
 def _load(version_id: int) -> VisitorEncoder:
     content = read_artifact(version_id, ARTIFACT)
     options = onnxruntime.SessionOptions()
