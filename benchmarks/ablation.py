@@ -49,7 +49,9 @@ class Ablation:
         stage = Stages(lambda progress: print(f"{progress.stage} {progress.epoch}/{progress.epochs}", file=sys.stderr))
         self.before = train_stack(self.lesson.log, self.items, settings.stack, stage)
         self.parts = weigh(self.before, self.lesson)
-        self.after = go_on(Learned(self.before, self.parts, {}), self.train, self.items, settings, stage("refit")).stack
+        self.after = go_on(
+            Learned(self.before, self.parts, {}), self.train, self.items, settings, stage("refit"), self.lesson.since
+        ).stack
 
     def variants(self) -> Iterator[tuple[str, Learned]]:
         """(name, what is asked): everything first."""

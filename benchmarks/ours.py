@@ -74,7 +74,8 @@ def validation(task: Task, train: EventLog) -> Lesson:
         return lesson(train, now)
     right = task.validation[task.questions[0].name]
     answers = Holdout(right.visitor, right.item, now)
-    return Lesson(event_log(task.fit, task.has_time), answers, answers)
+    log = event_log(task.fit, task.has_time)
+    return Lesson(log, answers, answers, since=int(log.at[0]))  # what is left out lies anywhere in time
 
 
 def event_log(log: Log, has_time: bool) -> EventLog:

@@ -77,9 +77,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--items", type=Path, help="its items: CSV with item, title, attributes")
     found.add_argument("--split", choices=SPLITS, help="default: time where there are timestamps, else leave-one-out")
     found.add_argument("--models", nargs="+", choices=MODELS, default=tuple(MODELS), help="default: all")
-    found.add_argument(
-        "--budget", type=float, default=300.0, help="CPU seconds to tune and learn (default 300)"
-    )
+    found.add_argument("--budget", type=float, default=300.0, help="CPU seconds to tune and learn (default 300)")
     found.add_argument("--fresh", action="store_true", help="run again what is finished")
     found.add_argument("--seed", type=int, default=0)
     found.add_argument("--peers-python", type=Path, help="interpreter of the neural peers (default .venv-peers)")

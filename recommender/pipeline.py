@@ -61,7 +61,7 @@ def train_version(
     comparison = compare(learned, train, holdout, settings)
     judge_done(1, 1, 0.0)
 
-    learned = go_on(learned, log, items, settings, stage("final"))
+    learned = go_on(learned, log, items, settings, stage("final"), holdout.start)
 
     vectors_done = stage("vectors")
     table = embed(learned, log, items, settings, stage.losses, now)

@@ -58,17 +58,19 @@ class Lesson:
 
     Attributes:
         log: what had happened. first: what each visitor did next. later: all that each did from then on.
+        since: seconds since 1970 UTC; what happened before is in `log`.
     """
 
     log: EventLog
     first: Holdout
     later: Holdout
+    since: int
 
 
 def lesson(log: EventLog, at: int) -> Lesson:
     """The log up to `at`, in seconds since 1970 UTC, and what it holds from then on."""
     before, first = split_by_time(log, at)
-    return Lesson(before, first, _later(log, at))
+    return Lesson(before, first, _later(log, at), at)
 
 
 def _later(log: EventLog, at: int) -> Holdout:

@@ -50,15 +50,19 @@ def next_baskets(grouped: Histories, repeat_weight: float) -> Targets:
 
 
 class Batches:
-    """Windows bucketed by length, so that padding stays small; each query is used in one window only."""
+    """Windows bucketed by length, so that padding stays small; each query is used in one window only.
 
-    def __init__(self, grouped: Histories, settings: SequenceSettings) -> None:
+    With `since`, in seconds since 1970 UTC, only windows that hold an event of then or later.
+    """
+
+    def __init__(self, grouped: Histories, settings: SequenceSettings, since: int | None = None) -> None:
         self.grouped, self.length = grouped, settings.length
         self.targets = next_baskets(grouped, settings.repeat_weight)
         cut = windows(grouped, settings.length, settings.length // 2)
-        self.start, self.stop = cut.start, cut.stop
+        wanted = slice(None) if since is None else grouped.at[cut.stop - 1] >= since
+        self.start, self.stop = cut.start[wanted], cut.stop[wanted]
         self.size = settings.batch
-        self.begins = cut.start == grouped.offsets[grouped.owner[cut.start]]  # nothing of the history before it
+        self.begins = self.start == grouped.offsets[grouped.owner[self.start]]  # nothing of the history before it
         # Every twentieth visitor only tells when to stop.
         self.is_check = grouped.owner[self.start] % CHECK_EVERY == CHECK_EVERY - 1
 
@@ -116,18 +120,21 @@ def train_sequence(
     seed: int = 0,
     device: str = "cpu",
     start: State | None = None,
+    since: int | None = None,
     report: EpochReport = silent,
 ) -> SequenceEncoder:
     """Fit on the histories; `content` is [item rows, content dim] with row 0 for padding. Returned in eval mode.
 
     Args:
         start: a state for these items to go on from; None begins anew.
+        since: seconds since 1970 UTC; what `start` has not seen. Older windows are not learned again: a training that
+            goes on costs what is new, however long the history is.
     """
     generator = seeded(seed)
     log_popularity = np.log1p(np.bincount(grouped.item, minlength=len(content))).astype(np.float32)
     model = SequenceEncoder(torch.from_numpy(content), torch.from_numpy(log_popularity), settings).to(device)
     resume(model, start)
-    batches = Batches(grouped, settings)
+    batches = Batches(grouped, settings, since)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     steps = settings.epochs * len(batches.epoch(torch.Generator().manual_seed(0)))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=steps + 1)

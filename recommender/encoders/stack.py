@@ -28,7 +28,7 @@ from recommender.encoders.visitor import KIND_WEIGHTS, VisitorEncoder, VisitorSe
 
 Floats = NDArray[np.float32]
 StageReport = Callable[[str], EpochReport]  # stage name → where its epochs are reported
-REFIT_SHARE = 0.3  # of the epochs, when a stack goes on from another
+GRAPH_AGAIN, SEQUENCE_AGAIN = 0.3, 0.6  # of the steps and epochs, when a stack goes on from another
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,14 @@ class Start:
 
     Attributes:
         content: [item rows, dim] float32 unit norm, row 0 zero. states: encoder → parameters.
+        since: seconds since 1970 UTC; events from then on may be new to it, earlier ones it has learned from.
         content_links: the relation "content" of these items, where it is known already.
         content_encoder: what made `content`; None where no numpy can.
     """
 
     content: Floats
     states: dict[str, State]
+    since: int
     content_links: sp.csr_matrix | None = None
     content_encoder: ContentEncoder | None = None
 
@@ -88,9 +90,9 @@ class Stack:
         """Columns of each part of the fused vector; "popularity" is added when the vectors are fused."""
         return {name: array.shape[1] for name, array in self.vectors.items()} | {"popularity": POPULARITY_DIM}
 
-    def start(self) -> Start:
-        """To go on with more events of the same items."""
-        return Start(self.vectors["content"], self.states, self.links["content"], self.content_encoder)
+    def start(self, since: int) -> Start:
+        """To go on with more events of the same items, of which those before `since` are known."""
+        return Start(self.vectors["content"], self.states, since, self.links["content"], self.content_encoder)
 
     def item_encoder(self, items: ItemTable, statistics: Floats) -> ItemEncoder | None:
         """What encodes items that come later as the cold ones of `items`, this stack's catalogue, are; None where the
@@ -117,7 +119,7 @@ def train_stack(
     """Fit all encoders on the log; every item of the catalogue gets every part, seen in the log or not.
 
     Args:
-        start: what to go on from, for `REFIT_SHARE` of the epochs; None begins anew.
+        start: what to go on from, for a share of the epochs; None begins anew.
     """
     vocabulary = Vocabulary(items.item)
     grouped = histories(log, vocabulary)
@@ -176,7 +178,7 @@ def _graph_vectors(
     graph, state = train_graph(
         matrix,
         content,
-        replace(settings.graph, steps=_again(steps) if start else steps),
+        replace(settings.graph, steps=_again(steps, GRAPH_AGAIN) if start else steps),
         seed=settings.seed,
         device=settings.device,
         start=start.states["graph"] if start else None,
@@ -193,17 +195,18 @@ def _sequence_encoder(
     return train_sequence(
         grouped,
         side,
-        replace(settings.sequence, epochs=_again(epochs) if start else epochs),
+        replace(settings.sequence, epochs=_again(epochs, SEQUENCE_AGAIN) if start else epochs),
         seed=settings.seed,
         device=settings.device,
         start=start.states["sequence"] if start else None,
+        since=start.since if start else None,
         report=stage("sequence"),
     )
 
 
-def _again(epochs: int) -> int:
+def _again(epochs: int, share: float) -> int:
     """Epochs that take newer events in."""
-    return max(1, round(epochs * REFIT_SHARE))
+    return max(1, round(epochs * share))
 
 
 def sequence_epochs(grouped: Histories, settings: StackSettings) -> int:

@@ -130,7 +130,7 @@ def begin(
         turn = alignment(content, left.content, rows)
         content, encoder = content @ turn, encoder.turned(turn) if encoder else None
     states = {encoder: _moved(state, torch.from_numpy(rows)) for encoder, state in left.states.items()}
-    return Beginning(Start(content, states, content_encoder=encoder), None, left.began)
+    return Beginning(Start(content, states, left.seen_until, content_encoder=encoder), None, left.began)
 
 
 def _why_not(

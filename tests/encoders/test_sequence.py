@@ -6,6 +6,7 @@ from recommender.dataset.sequences import Histories, histories
 from recommender.dataset.vocabulary import Vocabulary
 from recommender.encoders.sequence import SequenceEncoder, SequenceSettings, VisitorTransformer, gap_bucket
 from recommender.encoders.sequence_training import Batches, next_baskets, train_sequence
+from recommender.encoders.training import state_of
 from tests.event_logs import START, chain, log_of, shuffled
 
 ITEMS = Vocabulary(np.arange(1, 31))
@@ -92,6 +93,25 @@ def test_every_basket_end_is_asked_once_an_epoch() -> None:
     steps = batches.epoch(torch.Generator().manual_seed(0)) + batches.check()
     asked = sum(len(batches.gather(chosen)[3]) for chosen in steps)
     assert asked == 40 * 49
+
+
+def test_going_on_asks_only_windows_with_something_new() -> None:
+    grouped = histories(chain(visitors=40, events=50), ITEMS)
+    since = int(np.quantile(grouped.at, 0.9))
+    batches = Batches(grouped, SETTINGS, since)
+    steps = batches.epoch(torch.Generator().manual_seed(0)) + batches.check()
+    windows = np.concatenate(steps)
+    assert len(windows) == len(batches.start) < len(Batches(grouped, SETTINGS).start) / 2
+    assert (grouped.at[batches.stop - 1] >= since).all()
+    learned = np.concatenate([np.arange(start, stop) for start, stop in zip(batches.start, batches.stop, strict=True)])
+    assert np.isin(np.flatnonzero(grouped.at >= since), learned).all()
+
+
+def test_going_on_with_nothing_new_changes_nothing() -> None:
+    grouped = histories(chain(visitors=40, events=50), ITEMS)
+    before = train_sequence(grouped, CONTENT, SETTINGS)
+    after = train_sequence(grouped, CONTENT, SETTINGS, start=state_of(before), since=int(grouped.at.max()) + 1)
+    assert all(torch.equal(value, after.state_dict()[name]) for name, value in state_of(before).items())
 
 
 def test_two_steps_at_zero_learning_rate_have_equal_gradients() -> None:
