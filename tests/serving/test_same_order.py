@@ -60,7 +60,7 @@ def test_a_request_scores_as_the_judge_does(settings: Any) -> None:
     )
 
     run = TrainingRun.objects.create(status=TrainingRun.Status.PUBLISHED, trigger=TrainingRun.Trigger.COMMAND)
-    publish(write_version(run, embed(learned, log, SETTINGS, [], now), PASSED))
+    publish(write_version(run, embed(learned, log, items, SETTINGS, [], now), PASSED))
     found = recommend(Query("for_you", visitor, 12))
 
     assert found.rung == "personal"
