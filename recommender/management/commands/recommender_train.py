@@ -9,10 +9,10 @@ from recommender import runs
 from recommender.encoders.progress import Progress
 from recommender.exceptions import LeaseLost, RunAlreadyActive
 from recommender.leases import Lease, claim
+from recommender.management.bar import Bar
 from recommender.models import ModelVersion, TrainingRun
 from recommender.training_process import Keeper, carry_out
 
-BAR_WIDTH: Final = 30
 REFUSED_STATUS: Final = 3
 INTERRUPTED_STATUS: Final = 130  # as a shell reports Ctrl-C
 Status = TrainingRun.Status
@@ -34,9 +34,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         lease = self._claim(options["run"], options["seed"], options["cold"])
-        bar = _Bar(self)
+        bar = Bar(self.stdout)
         try:
-            carry_out(lease, Keeper(lease, give_up=_nothing), bar.show)
+            carry_out(
+                lease,
+                Keeper(lease, give_up=_nothing),
+                lambda told: bar.show(told.fraction, _describe(told), told.stage),
+            )
         except LeaseLost as error:
             run = TrainingRun.objects.get(pk=lease.run_id)
             raise CommandError(f"{run} stopped: {run.get_status_display()}. {run.error}") from error
@@ -72,29 +76,6 @@ class Command(BaseCommand):
             return
         status = REFUSED_STATUS if run.status == Status.REFUSED else 1
         raise CommandError(f"{run}: {run.get_status_display()}. {run.error}", returncode=status)
-
-
-class _Bar:
-    """Progress on one line of a terminal; elsewhere a line a stage."""
-
-    def __init__(self, command: BaseCommand) -> None:
-        self._out = command.stdout
-        self._is_terminal = command.stdout.isatty()
-        self._stage = ""
-
-    def show(self, progress: Progress) -> None:
-        if self._is_terminal:
-            done = round(progress.fraction * BAR_WIDTH)
-            bar = "█" * done + "·" * (BAR_WIDTH - done)
-            self._out.write(f"\r\x1b[2K{bar} {progress.fraction:4.0%} {_describe(progress)}", ending="")
-            self._out.flush()
-        elif progress.stage != self._stage:
-            self._out.write(f"{progress.fraction:4.0%} {_describe(progress)}")
-        self._stage = progress.stage
-
-    def close(self) -> None:
-        if self._is_terminal and self._stage:
-            self._out.write("")
 
 
 def _describe(progress: Progress) -> str:
