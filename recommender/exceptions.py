@@ -49,6 +49,14 @@ class NothingToRollBack(RecommenderError):
     """No version that was live before still has its vectors: retrain, or publish a version by hand."""
 
 
+class ExperimentRefused(RecommenderError):
+    """This experiment cannot start as it is; the message says what to change."""
+
+
+class ReplayRefused(RecommenderError):
+    """The replay cannot run like this; the message says what to change."""
+
+
 class EventRefused(RecommenderError):
     """This event cannot be stored; `code` names the reason for programs, the message for people."""
 

@@ -24,6 +24,7 @@ ALLOWED = {
     "serving": DJANGO_ROOT
     | {"index", "experiments.assignment", "dataset.ranking_features", "dataset.link_packing"}
     | {f"capture.{name}" for name in ("accounts", "consent", "openapi", "visitor")},
+    "uplift": DJANGO_ROOT | {"experiments"},
     **{name: DJANGO_ROOT for name in DJANGO_ROOT},
 }
 FOR_ALL = {"capture.tables"}  # the columns that travel

@@ -52,6 +52,8 @@ class Experiment(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
     )
 
+    result = models.JSONField(_("result"), null=True, editable=False)  # `uplift.report.Reading`, from its stop on
+
     class Meta:
         verbose_name = _("experiment")
         verbose_name_plural = _("experiments")

@@ -1,0 +1,60 @@
+"""Start and stop an experiment. What it shows is fixed at its start: only its share may grow."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from recommender.exceptions import ExperimentRefused
+from recommender.models import Arm, Experiment
+from recommender.uplift.report import read
+
+Status = Experiment.Status
+
+
+def start(experiment: Experiment, by: Any = None) -> Experiment:
+    """Serve visitors by its arms from now on.
+
+    Raises:
+        ExperimentRefused: it is no draft, another one runs, or its arms cannot be compared.
+    """
+    with transaction.atomic():
+        stored = Experiment.objects.select_for_update().get(pk=experiment.pk)
+        if stored.status != Status.DRAFT:
+            raise ExperimentRefused(_("Only a draft can start: copy it into a new one."))
+        running = Experiment.objects.filter(status=Status.RUNNING).first()
+        if running is not None:
+            raise ExperimentRefused(_("“%(name)s” runs: stop it first.") % {"name": running})
+        _require_comparable(list(stored.arms.select_related("version")))
+        stored.status, stored.started_at, stored.started_by = Status.RUNNING, timezone.now(), by
+        stored.save(update_fields=["status", "started_at", "started_by"])
+    return stored
+
+
+def stop(experiment: Experiment) -> Experiment:
+    """Serve everybody as before; the result is kept with the experiment, since impressions are deleted one day.
+
+    Raises:
+        ExperimentRefused: it does not run.
+    """
+    with transaction.atomic():
+        stored = Experiment.objects.select_for_update().get(pk=experiment.pk)
+        if stored.status != Status.RUNNING:
+            raise ExperimentRefused(_("It does not run."))
+        stored.status, stored.stopped_at = Status.STOPPED, timezone.now()
+        stored.result = read(stored).as_json()
+        stored.save(update_fields=["status", "stopped_at", "result"])
+    return stored
+
+
+def _require_comparable(arms: list[Arm]) -> None:
+    if len(arms) < 2:
+        raise ExperimentRefused(_("An experiment needs two arms at least."))
+    if not any(arm.is_control for arm in arms):
+        raise ExperimentRefused(_("Mark the arm that the others are compared with."))
+    if any(arm.weight == 0 for arm in arms):
+        raise ExperimentRefused(_("Give each arm a weight above 0, or take it out."))
+    for arm in arms:
+        if arm.version is not None and not arm.version.has_vectors:
+            raise ExperimentRefused(_("%(version)s has no vectors any more.") % {"version": arm.version})
