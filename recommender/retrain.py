@@ -1,15 +1,18 @@
 """Events up to now → a published version, or a refusal with its reason. Runs in the training process only."""
 
 import logging
+from datetime import datetime
 from typing import Any
 
 import torch
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from recommender.capture.cleaning import count_left_out
 from recommender.capture.export import export_events, export_items
 from recommender.capture.tables import EventLog, ItemTable
 from recommender.conf import conf, min_buyers
+from recommender.dataset.cleaning import cap_quantities
 from recommender.encoders.progress import Progress, Report
 from recommender.encoders.stack import StackSettings
 from recommender.encoders.tables import Cold
@@ -38,11 +41,11 @@ def retrain(run: TrainingRun, report: Report) -> Verdict:
     Raises:
         NotEnoughData: fewer events or items than there is anything to learn from.
     """
-    log, items = export_events(until=run.events_until or run.started_at), export_items()
-    _require_enough(log, items)
+    (log, cleaning), items = _clean_events(run.events_until or run.started_at), export_items()
     settings = pipeline_settings(run)
+    counts = _describe(run, log, items, settings, cleaning)
+    _require_enough(log, items)
     live = ModelVersion.objects.filter(is_live=True).first()
-    counts = _describe(run, log, items, settings)
     cut = int(run.judged_from.timestamp()) if run.judged_from else None
     table, verdict = train_version(log, items, settings, report, left=_left(run, live), cut=cut)
     _tell_start(run, counts, live, table.cold)
@@ -54,6 +57,12 @@ def retrain(run: TrainingRun, report: Report) -> Verdict:
             publish(version, str(run))
         prune()
     return verdict
+
+
+def _clean_events(until: datetime | None) -> tuple[EventLog, dict[str, Any]]:
+    """What there is to learn from, and {"left_out": {reason: events}, "capped": events with fewer pieces now}."""
+    log, capped = cap_quantities(export_events(until))
+    return log, {"left_out": count_left_out(until), "capped": capped}
 
 
 def pipeline_settings(run: TrainingRun) -> PipelineSettings:
@@ -99,12 +108,15 @@ def _require_enough(log: EventLog, items: ItemTable) -> None:
         )
 
 
-def _describe(run: TrainingRun, log: EventLog, items: ItemTable, settings: PipelineSettings) -> dict[str, Any]:
-    """Write down what this run learns from; returns the counts."""
+def _describe(
+    run: TrainingRun, log: EventLog, items: ItemTable, settings: PipelineSettings, cleaning: dict[str, Any]
+) -> dict[str, Any]:
+    """Write down what this run learns from, and what was cleaned away before; returns the counts."""
     counts: dict[str, Any] = {
         "events": len(log),
         "visitors": len(set(log.visitor.tolist())),
         "items": len(items),
+        **cleaning,
     }
     device = settings.stack.device
     name = torch.cuda.get_device_name() if device == "cuda" else device

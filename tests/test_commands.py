@@ -14,11 +14,11 @@ from recommender import runs
 from recommender.api_keys import verify_key
 from recommender.index.publish import publish
 from recommender.leases import claim
-from recommender.models import ApiKey, ModelVersion, TrainingRun
+from recommender.models import ApiKey, Event, ModelVersion, TrainingRun, Visitor
 from tests.plugin import ROOT
 from tests.test_training_process import quick_environment, wait_for
 from tests.training_worlds import make_trainable_shop
-from tests.worlds import make_products, write_tiny_version
+from tests.worlds import make_event, make_products, write_tiny_version
 
 Status = TrainingRun.Status
 
@@ -42,6 +42,19 @@ class TestTrain:
         assert ended.value.returncode == 3
         run = TrainingRun.objects.get()
         assert (run.status, run.seed, run.trigger) == (Status.REFUSED, 4, "command")
+
+    @pytest.mark.django_db(transaction=True)
+    def test_what_was_left_out_is_told_and_written_down(self) -> None:
+        visitor, products = Visitor.objects.create(), make_products(3)
+        kept = make_event(visitor, products[0])
+        for doubt in [Event.Doubt.CRAWLER] * 2 + [Event.Doubt.NO_TOKEN]:
+            Event.objects.create(visitor=visitor, item=products[0], kind=2, at=kept.at, source=1, doubt=doubt)
+        out = io.StringIO()
+        with pytest.raises(CommandError, match="1 events and 3 items"):
+            call_command("recommender_train", stdout=out)
+        assert "Left out 3 events: crawler 2, no_token 1." in out.getvalue()
+        counts = TrainingRun.objects.get().counts
+        assert (counts["events"], counts["left_out"]) == (1, {"crawler": 2, "no_token": 1})
 
     @pytest.mark.django_db(transaction=True)
     def test_a_queued_run_can_be_trained_here(self) -> None:

@@ -7,6 +7,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from recommender.models import Event
+
 Label = str | Promise
 
 STAGES: Final[Mapping[str, Label]] = {
@@ -72,6 +74,12 @@ COUNTS: Final[Mapping[str, Label]] = {
     "items": gettext_lazy("Items"),
     "warm_from": gettext_lazy("Went on from version"),
     "cold_because": gettext_lazy("Learned from scratch"),
+    "capped": gettext_lazy("Events whose pieces were cut to what is plausible"),
+}
+LEFT_OUT: Final[Mapping[str, Label]] = {
+    **{doubt.name.lower(): doubt.label for doubt in Event.Doubt if doubt},
+    "no_item": gettext_lazy("item deleted"),
+    "inhuman": gettext_lazy("browsing faster than a person"),
 }
 COLD: Final[Mapping[str, Label]] = {
     "nothing": gettext_lazy("there was no version to go on from"),

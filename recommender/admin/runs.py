@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from recommender import runs, schedule
 from recommender.admin.audit import history
-from recommender.admin.labels import COLD, COUNTS, duration, label
+from recommender.admin.labels import COLD, COUNTS, LEFT_OUT, duration, label
 from recommender.admin.live import elapsed_seconds, live_context
 from recommender.admin.metrics import metric_charts
 from recommender.admin.read_only import DetailAdmin
@@ -77,7 +77,10 @@ class TrainingRunAdmin(DetailAdmin):
             **live_context(obj),
             "version": version,
             "metrics": metric_charts(version.verdict) if version else [],
-            "counts": [(label(COUNTS, name), _worded(value)) for name, value in obj.counts.items()],
+            "counts": [
+                (label(COUNTS, name), _worded(value)) for name, value in obj.counts.items() if name != "left_out"
+            ],
+            "left_out": [(label(LEFT_OUT, why), events) for why, events in obj.counts.get("left_out", {}).items()],
             "may_retrain": may_retrain(request),
             "is_active": obj.is_active,
             "history": history(run=obj),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from recommender.capture import binary_copy
+from recommender.capture.cleaning import trained
 from recommender.capture.items import item_id
 from recommender.capture.tables import EventLog, ItemId, ItemTable
 from recommender.catalog import Catalog, get_catalog, item_model, key_field
@@ -28,6 +29,8 @@ ROWS_PER_FETCH: Final = 5_000
 
 def export_events(until: datetime | None = None) -> EventLog:
     """All events before `until` (None: all) that nothing speaks against and whose item still exists, by time and id.
+
+    What it leaves out is counted by `cleaning.count_left_out`.
 
     The order is the same on every call, so that a training can be repeated. Keys travel as places in a list of the
     items, which keeps the rows at a fixed width whatever the shop's key type.
@@ -88,11 +91,10 @@ def _stage_items(cursor: Any) -> NDArray[np.generic]:
 
 
 def _query(until: datetime | None) -> sql.Composed:
-    before = sql.SQL("") if until is None else sql.SQL("AND at < {}").format(sql.Literal(until))
     return sql.SQL(
         "COPY (SELECT id, visitor_id, place, kind, at, quantity::real FROM {} JOIN export_item ON key = item_id"
-        " WHERE doubt = 0 {}) TO STDOUT (FORMAT binary)"
-    ).format(sql.Identifier(Event._meta.db_table), before)
+        " WHERE {}) TO STDOUT (FORMAT binary)"
+    ).format(sql.Identifier(Event._meta.db_table), trained(until))
 
 
 def _values(names: Sequence[str], keys: Sequence[Any] | None) -> dict[ItemId, list[Any]]:

@@ -92,6 +92,13 @@ class TestRetrain:
         assert run.status == Status.QUEUED
 
 
+def test_a_run_tells_what_it_left_out(admin_client: Client, new_run: NewRun) -> None:
+    run = new_run(counts={"events": 5, "left_out": {"crawler": 1234, "inhuman": 61}, "capped": 2})
+    shown = admin_client.get(page(run)).content.decode()
+    assert "crawler: 1,234; browsing faster than a person: 61" in shown
+    assert "Events whose pieces were cut to what is plausible</dt><dd>2<" in shown
+
+
 class TestProgress:
     def test_a_running_training_is_shown_with_stage_time_and_curve(self, admin_client: Client, new_run: NewRun) -> None:
         run = new_run(status=Status.QUEUED)

@@ -67,6 +67,9 @@ class Command(BaseCommand):
             raise CommandError(f"{error}{hint}") from error
 
     def _tell(self, run: TrainingRun) -> None:
+        if left_out := run.counts.get("left_out"):
+            reasons = ", ".join(f"{why} {events}" for why, events in left_out.items())
+            self.stdout.write(f"Left out {sum(left_out.values())} events: {reasons}.")
         if run.status == Status.PUBLISHED:
             version = ModelVersion.objects.get(run=run)
             self.stdout.write(self.style.SUCCESS(f"{version} is live: {version.item_count} items."))
