@@ -22,7 +22,7 @@ ALLOWED = {
     "privacy": DJANGO_ROOT | {"capture", "serving.authentication", "serving.problems", "serving.schema"},
     "index": DJANGO_ROOT | {"dataset", "encoders.tables"},
     "serving": DJANGO_ROOT
-    | {"index", "experiments.assignment", "dataset.ranking_features", "dataset.link_packing"}
+    | {"index", "experiments.assignment", "dataset.ranking_features", "dataset.link_packing", "dataset.text_features"}
     | {f"capture.{name}" for name in ("accounts", "consent", "openapi", "visitor")},
     "uplift": DJANGO_ROOT | {"experiments"},
     **{name: DJANGO_ROOT for name in DJANGO_ROOT},

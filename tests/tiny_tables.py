@@ -1,5 +1,6 @@
 """Hand-made EmbeddingTables with a known right answer, and a real (small) visitor encoder; no shop, no database."""
 
+import json
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -39,7 +40,8 @@ def mean_encoder(max_length: int = 64) -> bytes:
     ]
     graph = helper.make_graph(nodes, "mean_encoder", inputs, [output], [axis])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    helper.set_model_props(model, {"max_length": str(max_length)})
+    pool = {"parts": ["content"], "kind_weights": [1.0] * 5, "decay_days": 1e9, "session_seconds": 0.0}
+    helper.set_model_props(model, {"max_length": str(max_length), "pool": json.dumps({**pool, "session_share": 0.0})})
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
@@ -73,7 +75,7 @@ def tiny_table(products: Sequence[Any], visitors: Sequence[Any] = (), *, groups:
         statistics=np.zeros((len(keys), len(STATISTICS)), dtype=np.float32),
         links=[b""] * len(keys),
         is_cold=np.zeros(len(keys), dtype=bool),
-        parts=(Part("sequence", 0, DIM // 2, 0.5), Part("content", DIM // 2, DIM, 0.5)),
+        parts=(Part("content", 0, DIM, 1.0),),
         visitor=np.array([visitor.pk for visitor in visitors], dtype=np.int64),
         visitor_vector=group_vectors(len(visitors), groups),
         pair_item=column[:pairs],

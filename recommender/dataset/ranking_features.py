@@ -47,6 +47,16 @@ FEATURES: Final = (
     "overdue",
     *VISITOR,
 )
+# What a feature is about, for whoever asks why.
+GROUPS: Final = {
+    "taste": SIMILARITIES,
+    "together": tuple(name for link in LINKS if not link.startswith("content") for name in (link, f"{link}_share")),
+    "words": tuple(name for link in LINKS if link.startswith("content") for name in (link, f"{link}_share")),
+    "popularity": tuple(name for name in STATISTICS if name.startswith("taken")),
+    "item": tuple(name for name in STATISTICS if not name.startswith("taken")),
+    "own": (*OWN, "own_share", "overdue"),
+    "visitor": VISITOR,
+}
 # Standard deviations. What lies further out was hardly seen in training; habits are rare and far out, so a tight limit
 # would make all of them alike (at 5, NDCG@10 on Complete Journey fell from .225 to .218).
 LIMIT: Final = 30.0
@@ -111,12 +121,10 @@ def ranking_features(similarity: Floats, links: Floats, statistics: Floats, own:
         statistics: [n, len(STATISTICS)] from `item_statistics`. own: [n, len(OWN)] from `own_facts`.
         visitor: [len(VISITOR)] from `visitor_facts`.
     """
-    link_peak = np.maximum(links.max(axis=0, initial=0.0), 1e-6)
     long = own[:, OWN.index(f"own_{LONG_DECAY_DAYS:g}")]
     columns = [
         similarity,
-        np.log1p(20.0 * links),
-        links / link_peak,
+        link_features(links, links.max(axis=0, initial=0.0)),
         statistics,
         own,
         long[:, None] / max(float(long.max(initial=0.0)), 1e-6),
@@ -124,6 +132,16 @@ def ranking_features(similarity: Floats, links: Floats, statistics: Floats, own:
         np.broadcast_to(visitor, (len(own), len(VISITOR))),
     ]
     return np.concatenate(columns, axis=1).astype(np.float32)  # [n, features]
+
+
+def link_features(links: Floats, peak: Floats) -> Floats:
+    """[..., 2 × len(LINKS)] of [..., len(LINKS)] strengths: their size, and their share of the visitor's strongest.
+
+    Args:
+        peak: [len(LINKS)] the largest strength among all candidates.
+    """
+    shares = links / np.maximum(peak, 1e-6)
+    return np.concatenate([np.log1p(20.0 * links), shares], axis=-1).astype(np.float32)
 
 
 def _overdue(own: Floats, statistics: Floats) -> Floats:
@@ -145,15 +163,41 @@ def rank_candidates(features: Floats, ranker: Mapping[str, Any]) -> Floats:
         ranker: {"mean", "scale": [features], "linear": [features], "hidden": [features, h], "bias": [h], "out": [h]};
             empty for a version without a ranker, and of another width from older code: similarity decides.
     """
-    if len(ranker.get("mean", ())) != features.shape[1]:
+    if not _is_usable(ranker, features):
         return features[:, FEATURES.index("similarity")]
-    mean, scale, linear, hidden, bias, out = (
-        np.asarray(ranker[name], dtype=np.float32) for name in ("mean", "scale", "linear", "hidden", "bias", "out")
-    )
+    mean, scale, linear, hidden, bias, out = _network(ranker)
     x = np.clip((features - mean) / scale, -LIMIT, LIMIT)  # [n, features]
     starts = range(0, len(x), ROWS_AT_ONCE)
     learned = [np.maximum(x[at : at + ROWS_AT_ONCE] @ hidden + bias, 0.0) @ out for at in starts]
     return np.asarray(x @ linear + np.concatenate([np.zeros(0, np.float32), *learned]), dtype=np.float32)
+
+
+def contributions(features: Floats, ranker: Mapping[str, Any]) -> tuple[Floats, Floats]:
+    """([n, features] what each feature adds to the score, [n] what is left): together exactly `rank_candidates`.
+
+    The network is linear between the kinks of its hidden units, so each feature's share at a point is its distance from
+    the average candidate of the training times the slope there: nothing is estimated, nothing is shared out.
+
+    Args: as `rank_candidates`.
+    """
+    if not _is_usable(ranker, features):
+        shares = np.zeros_like(features)
+        shares[:, FEATURES.index("similarity")] = features[:, FEATURES.index("similarity")]
+        return shares, np.zeros(len(features), np.float32)
+    mean, scale, linear, hidden, bias, out = _network(ranker)
+    x = np.clip((features - mean) / scale, -LIMIT, LIMIT)  # [n, features]
+    open_units = (x @ hidden + bias > 0) * out  # [n, hidden]
+    shares = x * (linear + open_units @ hidden.T)
+    return shares.astype(np.float32), np.asarray(open_units @ bias, dtype=np.float32)
+
+
+def _is_usable(ranker: Mapping[str, Any], features: Floats) -> bool:
+    return bool(len(ranker.get("mean", ())) == features.shape[1])
+
+
+def _network(ranker: Mapping[str, Any]) -> list[Floats]:
+    names = ("mean", "scale", "linear", "hidden", "bias", "out")
+    return [np.asarray(ranker[name], dtype=np.float32) for name in names]
 
 
 def part_similarities(vectors: Floats, visitor: Floats, parts: Sequence[tuple[str, int, int, float]]) -> Floats:

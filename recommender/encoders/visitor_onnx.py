@@ -6,6 +6,7 @@ Output: `visitor_vector` float32 [1, dim], unit norm.
 """
 
 import io
+import json
 import logging
 import warnings
 from typing import Final
@@ -20,7 +21,7 @@ NAME: Final = "visitor_encoder.onnx"
 
 
 def export_visitor_encoder(encoder: VisitorEncoder, dim: int) -> bytes:
-    """The encoder as one self-contained ONNX file, with `max_length` in its metadata."""
+    """The encoder as one self-contained ONNX file, with `max_length` and `pool` (serving's Pool) in its metadata."""
     length = 3  # of the example; the axis is dynamic
     example = (torch.randn(1, length, dim), torch.full((1, length), 4), torch.zeros(1, length))
     buffer = io.BytesIO()
@@ -38,6 +39,13 @@ def export_visitor_encoder(encoder: VisitorEncoder, dim: int) -> bytes:
             dynamo=False,
         )
     model = onnx.load_from_string(buffer.getvalue())
-    onnx.helper.set_model_props(model, {"max_length": str(encoder.settings.pool_length)})
+    pool = {
+        "parts": [part.name for part in encoder.parts if part.name not in ("sequence", "popularity")],
+        "kind_weights": encoder.kind_weights.tolist(),
+        "decay_days": encoder.settings.pool_decay_days,
+        "session_seconds": encoder.settings.session_seconds,
+        "session_share": encoder.settings.session_share,
+    }
+    onnx.helper.set_model_props(model, {"max_length": str(encoder.settings.pool_length), "pool": json.dumps(pool)})
     onnx.checker.check_model(model)
     return model.SerializeToString()

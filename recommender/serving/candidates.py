@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recommender.conf import conf
 from recommender.dataset.link_packing import strongest
-from recommender.dataset.ranking_features import LINKED, LINKS, STATISTICS, Floats, part_similarities
+from recommender.dataset.ranking_features import LINKED, LINKS, SIMILARITIES, STATISTICS, Floats, part_similarities
 from recommender.index.nearest import Row, Vector, compare
 from recommender.index.partitions import unpack_vectors
 from recommender.models import ModelVersion
@@ -32,12 +32,15 @@ class Candidates:
 
     Attributes:
         similarity: [n, len(SIMILARITIES)]. links: [n, len(LINKS)]. statistics: [n, len(STATISTICS)].
+        row: [n] number in the version. vectors: [n, dim], as stored.
     """
 
     item: list[Any]
     similarity: Floats
     links: Floats
     statistics: Floats
+    row: NDArray[np.int64]
+    vectors: Floats
 
 
 def retrieve(
@@ -56,18 +59,28 @@ def retrieve(
     )
     rows = list({row.item_id: row for row in found}.values())  # an item comes once, whichever source named it
     if not rows:
-        return Candidates([], *(np.zeros((0, width), np.float32) for width in (0, len(LINKS), len(STATISTICS))))
+        return _none(version)
+    numbers = np.array([row.row for row in rows], dtype=np.int64)
     vectors = unpack_vectors([row.vector for row in rows])
     parts = [(part["name"], part["start"], part["stop"], part["weight"]) for part in version.parts]
     return Candidates(
         item=[row.item_id for row in rows],
         similarity=part_similarities(vectors, vector, parts),
-        links=_strengths(linked, np.array([row.row for row in rows], dtype=np.int64)),
+        links=strengths_of(linked, numbers),
         statistics=_statistics(rows),
+        row=numbers,
+        vectors=vectors,
     )
 
 
-def _strengths(linked: Linked, rows: NDArray[np.int64]) -> Floats:
+def _none(version: ModelVersion) -> Candidates:
+    similarity, links, statistics, vectors = (
+        np.zeros((0, width), np.float32) for width in (len(SIMILARITIES), len(LINKS), len(STATISTICS), version.dim)
+    )
+    return Candidates([], similarity, links, statistics, np.zeros(0, np.int64), vectors)
+
+
+def strengths_of(linked: Linked, rows: NDArray[np.int64]) -> Floats:
     """[n, len(LINKS)] of the wanted rows, 0 where nothing leads there."""
     if not len(linked.rows):
         return np.zeros((len(rows), len(LINKS)), dtype=np.float32)

@@ -42,11 +42,6 @@ def take_available(scored: Sequence[tuple[Any, float]], n: int, version: ModelVe
     return taken[:n]
 
 
-def titles(keys: Sequence[Any]) -> dict[Any, str]:
-    """item key → title, of the available ones among `keys`."""
-    return {item.pk: get_catalog().item_title(item) for item in _items(keys, None)} if keys else {}
-
-
 def _items(keys: Sequence[Any], version: ModelVersion | None) -> "QuerySet[Any]":
     items: QuerySet[Any] = available_items().filter(pk__in=keys).select_related(*get_catalog().select_related)
     if version is None:

@@ -85,14 +85,34 @@ class History:
 
     def visitor(self) -> Floats:
         """[len(VISITOR)] what kind of visitor this is."""
+        if not len(self):
+            return visitor_facts(0, 0, 0)
         return visitor_facts(self.baskets[-1] + 1, self.age_days[-1], len(set(self.item.tolist())))
+
+    def followed(self) -> list[tuple[Any, bytes, Floats]]:
+        """(item, its links, [windows] how much they count) of the newest items whose links are followed."""
+        known = [place for place, packed in enumerate(self.links) if packed is not None]
+        places, weights = newest_different(self.item[known].tolist(), self.baskets[known])
+        found = [(known[place], weight) for place, weight in zip(places, weights, strict=True)]
+        return [(self.item[place], self.links[place] or b"", weight) for place, weight in found]
 
     def linked(self) -> Linked:
         """Where the newest items lead."""
-        known = [place for place, packed in enumerate(self.links) if packed is not None]
-        places, weights = newest_different(self.item[known].tolist(), self.baskets[known])
-        packed = [links for place in places if (links := self.links[known[place]]) is not None]
-        return Linked(*follow(packed, weights.reshape(-1, len(WINDOWS))))
+        found = self.followed()
+        weights = np.array([weight for _, _, weight in found], np.float32).reshape(-1, len(WINDOWS))
+        return Linked(*follow([packed for _, packed, _ in found], weights))
+
+    def without(self, item: Any) -> "History":
+        """As if the visitor had never met this item."""
+        kept = self.item != item
+        return History(
+            self.item[kept],
+            self.kind[kept],
+            self.age_seconds[kept],
+            self.has_vector[kept],
+            self.vectors[kept[self.has_vector]],
+            [links for links, is_kept in zip(self.links, kept.tolist(), strict=True) if is_kept],
+        )
 
 
 def read_history(visitor: Visitor, version: ModelVersion | None = None, with_vector: int = 0) -> History:

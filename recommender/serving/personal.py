@@ -1,13 +1,12 @@
 """The personal rung: history → visitor vector → candidates → ranking → reasons."""
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.conf import conf
-from recommender.dataset.ranking_features import OWN, Floats, nothing_owned, rank_candidates, ranking_features
+from recommender.dataset.ranking_features import OWN
 from recommender.exceptions import NoLiveVersion
 from recommender.index.publish import live_version
 from recommender.index.reading import reading
@@ -16,6 +15,7 @@ from recommender.serving.entries import Answer, take_available
 from recommender.serving.history import read_history
 from recommender.serving.query import Query
 from recommender.serving.reasons import explain
+from recommender.serving.scoring import score
 from recommender.serving.visitor_vector import visitor_encoder
 
 
@@ -36,17 +36,13 @@ def recommended_for_you(query: Query) -> Answer:
         vector = encoder.encode(history)
         if vector is None:
             return Answer()
-        own, facts = history.own()
+        own, _facts = history.own()
         candidates = retrieve(version, vector, history.linked(), own, query.unwanted)
-        owned = spread(candidates.item, own, facts)
-        features = ranking_features(
-            candidates.similarity, candidates.links, candidates.statistics, owned, history.visitor()
-        )  # [n, features]
-        scores = rank_candidates(features, version.ranker)
-        is_repeat = owned[:, OWN.index("is_repeat")] > 0
-        best = mix(np.argsort(-scores, kind="stable").tolist(), is_repeat, conf.REPEAT_SHARE)
-        shown = take_available([(candidates.item[row], float(scores[row])) for row in best], query.n, version)
-        return Answer(shown, explain(shown, history, version), version)
+        scored = score(version, history, vector, candidates)
+        is_repeat = scored.owned[:, OWN.index("is_repeat")] > 0
+        best = mix(np.argsort(-scored.scores, kind="stable").tolist(), is_repeat, conf.REPEAT_SHARE)
+        shown = take_available([(candidates.item[row], float(scored.scores[row])) for row in best], query.n)
+        return Answer(shown, explain(shown, scored, encoder.pool), version)
 
 
 def mix(order: list[int], is_repeat: NDArray[np.bool_], repeat_share: float) -> list[int]:
@@ -68,13 +64,3 @@ def mix(order: list[int], is_repeat: NDArray[np.bool_], repeat_share: float) -> 
         else:
             mixed.append(discoveries.pop())
     return mixed + repeats[::-1] + discoveries[::-1]
-
-
-def spread(items: list[Any], own: list[Any], facts: Floats) -> Floats:
-    """[items, len(OWN)] what the visitor did with each of `items`, from the `facts` [own, len(OWN)] of its `own`."""
-    place = {key: row for row, key in enumerate(own)}
-    owned = nothing_owned(len(items))
-    for row, key in enumerate(items):
-        if key in place:
-            owned[row] = facts[place[key]]
-    return owned

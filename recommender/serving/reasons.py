@@ -1,38 +1,68 @@
-"""Why an item is in the list, in words that are true: said only where the numbers say it."""
+"""Why an item is in the list, in words that are true: said only where the arithmetic of its score says it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef
 from django.utils.translation import gettext as _
 
 from recommender.capture.tables import CART, PURCHASE
-from recommender.index.nearest import Vector, likeness
-from recommender.models import ModelVersion
-from recommender.serving.entries import Shown, titles
+from recommender.catalog import get_catalog
+from recommender.conf import min_buyers
+from recommender.dataset.ranking_features import FEATURES, GROUPS, Floats, contributions
+from recommender.index.nearest import available_items, likeness
+from recommender.models import ItemPair, ModelVersion
+from recommender.serving.entries import Shown
 from recommender.serving.history import History
+from recommender.serving.removal import Drops, quick_drops
+from recommender.serving.scoring import Scored
+from recommender.serving.visitor_vector import Pool
 
 OFTEN: Final = 3  # purchases that make a habit
-MIN_SIMILARITY: Final = 0.3  # cosine below which "because" would be a guess
+MIN_SIMILARITY: Final = 0.3  # cosine below which "because" would be a guess, unless others took the two together
+MIN_SHARE: Final = 0.05  # of all that lifts the score: less is not the reason, one of forty items carries 0.025
+MOSTLY: Final = 0.5
+OF_GROUP: Final = {group: [FEATURES.index(name) for name in names] for group, names in GROUPS.items()}
 
 
-def explain(shown: Sequence[Shown], history: History, version: ModelVersion) -> list[str]:
-    """One reason an item: a habit, a purchase before, the event whose item is most like it, or "" where none is."""
-    purchases = count_purchases(history)
-    vectors = likeness(version, history.vectors)
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The item of the history that carries a score most; `by_links`: mostly because others took the two together."""
+
+    item: Any
+    by_links: bool
+
+
+def explain(shown: Sequence[Shown], scored: Scored, pool: Pool | None) -> list[str]:
+    """One reason an item: a habit, the item of the history that its score needs most, or "" where none is enough."""
+    if not shown:
+        return []
+    place = {key: row for row, key in enumerate(scored.candidates.item)}
+    rows = np.array([place[entry.item.pk] for entry in shown], dtype=np.int64)
+    lift = group_shares(scored, rows)
+    purchases = count_purchases(scored.history)
+    drops = quick_drops(scored, rows, pool)
+    enough = MIN_SHARE * np.maximum(sum(np.maximum(each, 0.0) for each in lift.values()), 1e-9)
     causes = [
-        None
-        if entry.item.pk in purchases or entry.vector is None
-        else _nearest_event(likeness(version, entry.vector), history, vectors)
-        for entry in shown
+        None if entry.item.pk in purchases else _cause(scored, drops, int(row), number, float(enough[number]))
+        for number, (entry, row) in enumerate(zip(shown, rows, strict=True))
     ]
-    named = titles([history.item[row] for row in causes if row is not None])
+    known = _look_up(scored.version, [cause.item for cause in causes if cause], [entry.item.pk for entry in shown])
     return [
         repeat_reason(purchases[entry.item.pk])
-        if row is None and entry.item.pk in purchases
-        else _because(row, history, named)
-        for entry, row in zip(shown, causes, strict=True)
+        if entry.item.pk in purchases and lift["own"][number] > 0
+        else _because(cause, entry.item.pk, scored.history, known)
+        for number, (entry, cause) in enumerate(zip(shown, causes, strict=True))
     ]
+
+
+def group_shares(scored: Scored, rows: Any) -> dict[str, Floats]:
+    """Group of features → [rows] what it adds to each score; with what is left, they sum to the score."""
+    shares, _rest = contributions(scored.features[rows], scored.version.ranker)
+    return {group: shares[:, columns].sum(axis=1) for group, columns in OF_GROUP.items()}
 
 
 def count_purchases(history: History) -> dict[Any, int]:
@@ -46,26 +76,51 @@ def repeat_reason(purchases: int) -> str:
     return _("You buy this often") if purchases >= OFTEN else _("You bought this before")
 
 
-def _nearest_event(vector: Vector, history: History, vectors: Vector) -> int | None:
-    """Row of the event whose item is most like the entry's, by cosine; the newest one of equals.
-
-    Args:
-        vector: [dim] of the entry. vectors: [events with a vector, dim] of the history; all of unit norm.
-    """
-    if not len(vectors):
+def _cause(scored: Scored, drops: Drops, row: int, number: int, enough: float) -> Cause | None:
+    """Of a candidate and its column in `drops`; None where no item of the history carries enough."""
+    total, by_links = drops.total[:, number], drops.by_links[:, number]
+    eligible = (_alike(scored, drops.causes, row) >= MIN_SIMILARITY) | (by_links > 0)
+    best = int(np.where(eligible, total, -np.inf).argmax()) if len(total) else 0
+    if not len(total) or not eligible[best] or total[best] < enough:
         return None
-    cosine = vectors @ vector  # [events with a vector]
-    newest_first = cosine[::-1]
-    best = len(cosine) - 1 - int(newest_first.argmax())
-    return int(np.flatnonzero(history.has_vector)[best]) if cosine[best] >= MIN_SIMILARITY else None
+    return Cause(drops.causes[best], bool(by_links[best] > MOSTLY * total[best]))
 
 
-def _because(row: int | None, history: History, named: Mapping[Any, str]) -> str:
-    title = None if row is None else named.get(history.item[row])
-    if row is None or title is None:
+def _alike(scored: Scored, causes: list[Any], row: int) -> Floats:
+    """[causes] cosine of each with a candidate; 0 where the version does not know the cause."""
+    history = scored.history
+    vector = likeness(scored.version, scored.candidates.vectors[row])
+    newest = dict(zip(history.item[history.has_vector].tolist(), range(len(history.vectors)), strict=True))
+    known = [place for place, cause in enumerate(causes) if cause in newest]
+    out = np.zeros(len(causes), dtype=np.float32)
+    if known:
+        out[known] = likeness(scored.version, history.vectors[[newest[causes[place]] for place in known]]) @ vector
+    return out
+
+
+def _look_up(version: ModelVersion, causes: Sequence[Any], shown: Sequence[Any]) -> dict[Any, tuple[str, set[Any]]]:
+    """Available cause → (its title, the shown items that enough different visitors bought with it); one statement."""
+    if not causes:
+        return {}
+    pairs = ItemPair.objects.filter(
+        version_id=version.pk, item_id=OuterRef("pk"), other_id__in=shown, support__gte=min_buyers()
+    )
+    items = available_items().filter(pk__in=causes).select_related(*get_catalog().select_related)
+    found = items.annotate(recommender_pairs=ArraySubquery(pairs.values("other_id")))
+    return {item.pk: (get_catalog().item_title(item), set(item.recommender_pairs)) for item in found}
+
+
+def _because(cause: Cause | None, item: Any, history: History, known: Mapping[Any, tuple[str, set[Any]]]) -> str:
+    if cause is None or cause.item not in known:
         return ""
-    if history.kind[row] == PURCHASE:
+    title, bought_with = known[cause.item]
+    kinds = history.kind[history.item == cause.item]
+    if cause.item == item:
+        return _("You looked at this before")
+    if cause.by_links and item in bought_with:
+        return _("Often bought with %(title)s") % {"title": title}
+    if (kinds == PURCHASE).any():
         return _("Because you bought %(title)s") % {"title": title}
-    if history.kind[row] == CART:
+    if (kinds == CART).any():
         return _("Because you chose %(title)s") % {"title": title}
     return _("Because you looked at %(title)s") % {"title": title}

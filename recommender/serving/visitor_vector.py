@@ -1,5 +1,6 @@
 """The visitor encoder of a version, run by onnxruntime in the web process: a history → a vector."""
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -8,6 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from recommender.dataset.ranking_features import DAY_SECONDS, PURCHASE, Floats
 from recommender.exceptions import ArtifactCorrupt
 from recommender.index.artifacts import read_artifact
 from recommender.models import ModelVersion
@@ -18,11 +20,36 @@ DEFAULT_MAX_LENGTH: Final = 64  # events, where the file does not say
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """How the encoder averages a history, for whoever asks what one item of it does.
+
+    Attributes:
+        parts: names of the parts that are averages. kind_weights: by the number of an event's kind.
+        decay_days: age at which an event counts 1/e. session_seconds: younger ones (no purchases) are a wish, too, and
+        count `session_share` beside the whole history.
+    """
+
+    parts: list[str]
+    kind_weights: list[float]
+    decay_days: float
+    session_seconds: float
+    session_share: float
+
+    def weights(self, kind: NDArray[np.int8], age_seconds: NDArray[np.float64]) -> tuple[Floats, Floats]:
+        """([events] how much each counts in the whole history, [events] 1 for what is a wish)."""
+        decay = np.exp(-age_seconds / (self.decay_days * DAY_SECONDS)) + 1e-3
+        is_wish = (age_seconds < self.session_seconds) & (kind < PURCHASE)
+        counts = np.array(self.kind_weights)[kind] * decay
+        return counts.astype(np.float32), is_wish.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class VisitorEncoder:
-    """One loaded file. `max_length`: it looks at so many newest events."""
+    """One loaded file. `max_length`: it looks at so many newest events. `pool`: None where older code wrote it."""
 
     session: Any
     max_length: int
+    pool: Pool | None = None
 
     def encode(self, history: History) -> NDArray[np.float32] | None:
         """[dim] float32, unit norm; None where no item of the history has a vector.
@@ -67,4 +94,5 @@ def _load(version_id: int) -> VisitorEncoder:
     except Exception as error:  # onnxruntime's classes have no common base
         raise ArtifactCorrupt(f"{ArtifactCorrupt.__doc__} ({ARTIFACT}: {error})") from error
     metadata = session.get_modelmeta().custom_metadata_map
-    return VisitorEncoder(session, int(metadata.get("max_length", DEFAULT_MAX_LENGTH)))
+    pool = Pool(**json.loads(metadata["pool"])) if "pool" in metadata else None
+    return VisitorEncoder(session, int(metadata.get("max_length", DEFAULT_MAX_LENGTH)), pool)

@@ -3,11 +3,13 @@ import pytest
 
 from recommender.dataset.ranking_features import (
     FEATURES,
+    GROUPS,
     LINKS,
     OWN,
     SIMILARITIES,
     STATISTICS,
     VISITOR,
+    contributions,
     nothing_owned,
     own_facts,
     part_similarities,
@@ -79,3 +81,23 @@ def test_each_part_has_its_own_cosine() -> None:
     assert dict(zip(SIMILARITIES, found[0].tolist(), strict=True)) == pytest.approx(
         {"similarity": 1, "sequence_similarity": 1, "graph_similarity": 0, "content_similarity": 1}
     )
+
+
+def test_every_feature_is_in_one_group() -> None:
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(FEATURES)
+
+
+def test_what_the_features_add_is_the_score_exactly() -> None:
+    random = np.random.default_rng(0)
+    features = random.normal(scale=3.0, size=(50, len(FEATURES))).astype(np.float32)
+    ranker = {
+        "mean": random.normal(size=len(FEATURES)),
+        "scale": random.uniform(0.05, 2.0, len(FEATURES)),  # some lie beyond the limit
+        "linear": random.normal(size=len(FEATURES)),
+        "hidden": random.normal(size=(len(FEATURES), 8)),
+        "bias": random.normal(size=8),
+        "out": random.normal(size=8),
+    }
+    shares, rest = contributions(features, ranker)
+    assert np.allclose(shares.sum(axis=1) + rest, rank_candidates(features, ranker), rtol=1e-4, atol=1e-3)
+    assert np.allclose(contributions(features, {})[0].sum(axis=1), rank_candidates(features, {}))
