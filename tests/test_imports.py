@@ -24,7 +24,7 @@ ALLOWED = {
     "serving": DJANGO_ROOT
     | {"index", "experiments.assignment", "dataset.ranking_features", "dataset.link_packing", "dataset.text_features"}
     | {f"capture.{name}" for name in ("accounts", "consent", "openapi", "visitor")},
-    "uplift": DJANGO_ROOT | {"experiments"},
+    "uplift": DJANGO_ROOT | {"experiments", "capture.visitor", "serving.arms"},
     **{name: DJANGO_ROOT for name in DJANGO_ROOT},
 }
 FOR_ALL = {"capture.tables"}  # the columns that travel

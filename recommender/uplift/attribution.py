@@ -20,6 +20,7 @@ from recommender.models import HOLDOUT_ARM, Event, Impression
 HISTORY: Final = timedelta(days=28)  # before the first list: what CUPED knows of a visitor
 CLOCKS_DIFFER: Final = timedelta(minutes=1)  # a list is reported as seen a little after its first click
 COLUMNS: Final = (
+    "visitor",
     "arm",
     "is_two_armed",
     "is_doubtful",
@@ -77,7 +78,7 @@ WITH seen AS MATERIALIZED (
         AND own.at >= first_at - %(history)s AND own.at < first_at - %(clocks)s
     GROUP BY visitor_id
 )
-SELECT arm, is_two_armed, is_doubtful, slots, coalesce(clicked.clicks, 0), coalesce(orders, 0),
+SELECT visitor_id, arm, is_two_armed, is_doubtful, slots, coalesce(clicked.clicks, 0), coalesce(orders, 0),
     coalesce(earned.purchases, 0), coalesce(revenue_cents, 0), coalesce(assisted, 0), coalesce(history.purchases, 0),
     coalesce(unsigned.clicks, 0)
 FROM visitor LEFT JOIN earned USING (visitor_id) LEFT JOIN clicked USING (visitor_id)

@@ -14,11 +14,12 @@ from recommender.models import HOLDOUT_ARM, Arm, Experiment
 from recommender.uplift.attribution import Outcomes, outcomes, outcomes_of_holdout
 
 Columns = Mapping[str, NDArray[np.float64]]
+HAS_ORDERED: Final = "has_ordered"  # 1 for a visitor with an order, else 0
 HEADLINE: Final = "ctr"  # what the verdict is about
 # metric → (column summed, what it is divided by: a column, or "" for the visitors)
 METRICS: Final[dict[str, tuple[str, str]]] = {
     "ctr": ("clicks", "slots"),
-    "conversion": ("has_ordered", ""),
+    "conversion": (HAS_ORDERED, ""),
     "orders": ("orders", ""),
     "revenue": ("revenue_cents", ""),
 }
@@ -103,7 +104,7 @@ def compare(arms: Sequence[Arm], found: Outcomes, days: float, min_days: int, wa
     Args:
         arms: one of them the control. days: since the start. wanted_lift: .05 is five per cent.
     """
-    columns = {arm.pk: _with_has_ordered(found.counted(arm.pk)) for arm in arms}
+    columns = {arm.pk: found.counted(arm.pk) for arm in arms}
     visitors = [len(columns[arm.pk]["slots"]) for arm in arms]
     lifts, narrowed = _compare_all(arms, columns)
     readings = [
@@ -112,7 +113,7 @@ def compare(arms: Sequence[Arm], found: Outcomes, days: float, min_days: int, wa
             arm.name,
             arm.is_control,
             _counts(columns[arm.pk]),
-            {metric: Sample.of_values(_values(columns[arm.pk], metric)).mean for metric in METRICS},
+            {metric: Sample.of_values(values_of(columns[arm.pk], metric)).mean for metric in METRICS},
             lifts.get(arm.pk, {}),
             narrowed.get(arm.pk, {}),
         )
@@ -138,7 +139,7 @@ def _compare_all(
     lifts: dict[int, dict[str, Lift | None]] = {arm: {} for arm in others}
     narrowed: dict[int, dict[str, Lift | None]] = {arm: {} for arm in others}
     for metric in METRICS:
-        plain = [_values(columns[arm.pk], metric) for arm in arms]
+        plain = [values_of(columns[arm.pk], metric) for arm in arms]
         for values, into in ((plain, lifts), (without_history(plain, before), narrowed)):
             samples = {arm.pk: Sample.of_values(each) for arm, each in zip(arms, values, strict=True)}
             for arm in others:
@@ -146,15 +147,11 @@ def _compare_all(
     return lifts, narrowed
 
 
-def _values(columns: Columns, metric: str) -> NDArray[np.float64]:
-    """[visitors] whose mean is the metric."""
+def values_of(columns: Columns, metric: str) -> NDArray[np.float64]:
+    """[visitors] whose mean is the metric, from the columns of one arm."""
     summed, divided = METRICS[metric]
-    numerator = columns[summed]
+    numerator = (columns["orders"] > 0).astype(np.float64) if summed == HAS_ORDERED else columns[summed]
     return per_visitor(numerator, columns[divided] if divided else np.ones(len(numerator)))
-
-
-def _with_has_ordered(columns: Columns) -> Columns:
-    return {**columns, "has_ordered": (columns["orders"] > 0).astype(np.float64)}
 
 
 def _counts(columns: Columns) -> dict[str, int]:

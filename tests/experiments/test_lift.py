@@ -9,6 +9,7 @@ from recommender.experiments.lift import (
     Lift,
     Sample,
     difference,
+    paired_lift,
     per_visitor,
     relative_lift,
     without_history,
@@ -106,6 +107,21 @@ def test_history_narrows_and_moves_nothing() -> None:
         narrowed.append(adjusted[1].mean() - adjusted[0].mean())
     assert np.mean(narrowed) == pytest.approx(0.1, abs=0.005)
     assert np.std(narrowed) / np.std(plain) == pytest.approx(0.6, abs=0.05)
+
+
+def test_pairs_are_wrong_in_five_of_a_hundred_experiments_and_narrower_than_two_groups() -> None:
+    random = np.random.default_rng(5)
+    found, narrower = 0, 0
+    for _ in range(2_000):
+        taste = random.gamma(2.0, 1.0, 200)
+        control, treated = taste + random.normal(0, 0.5, (2, 200))
+        paired = paired_lift(control, treated)
+        grouped = relative_lift(Sample.of_values(control), Sample.of_values(treated))
+        assert paired is not None and grouped is not None
+        found += paired.p < 0.05
+        narrower += paired.high - paired.low < grouped.high - grouped.low
+    assert found / 2_000 == pytest.approx(0.05, abs=0.015)
+    assert narrower == 2_000
 
 
 def test_visitors_without_any_history_change_nothing() -> None:

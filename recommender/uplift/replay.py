@@ -1,0 +1,175 @@
+"""Recorded shoppers live their held-out weeks again, through the shop's real endpoints.
+
+On each day on which a shopper really bought, its twin in each arm opens the shop, sees "recommended for you", clicks
+whatever of it the shopper bought within the week that begins there, and orders the day's real basket.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from queue import SimpleQueue
+from typing import Final
+
+import numpy as np
+from django.db import connection
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from recommender.api_keys import create_key
+from recommender.exceptions import ReplayRefused
+from recommender.experiments.lift import Lift, paired_lift
+from recommender.models import ApiKey, Arm, Experiment, Visitor
+from recommender.serving.arms import CACHE_SECONDS
+from recommender.tokens import read_impressions
+from recommender.uplift.attribution import Outcomes, outcomes
+from recommender.uplift.browser import Browser
+from recommender.uplift.lifecycle import start
+from recommender.uplift.report import METRICS, Reading, compare, values_of
+from recommender.uplift.truth import Basket
+from recommender.uplift.twins import Twin, make_twin
+
+CLICKS_WITHIN: Final = timedelta(days=7)  # bought so soon after the list was seen
+LIMITS: Final = (
+    "It shows which lists held more of what people went on to buy, in weeks that no list was made from.",
+    "It cannot show that a list makes anybody buy: everything in it was bought without it.",
+    "It cannot show clicks on what people would have liked but did not buy, nor what a place in the list is worth: "
+    "every slot counts as seen.",
+    "Every shopper lives once in each arm, so arms differ by nothing but their lists, and pairs are compared.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of it.
+
+    Attributes:
+        reading: as of any experiment; its control is the best of the classic arms.
+        pairs: classic arm → metric → lift of the first arm over it, shopper by shopper.
+        rungs: arm → rung → lists that it answered.
+    """
+
+    experiment: Experiment
+    reading: Reading
+    pairs: dict[int, dict[str, Lift | None]]
+    rungs: dict[int, dict[str, int]]
+
+
+def replay(
+    truth: dict[str, list[Basket]],
+    strategies: Sequence[str],
+    url: str,
+    *,
+    n: int = 12,
+    threads: int = 4,
+    tell: Callable[[int, int], None] = lambda done, all_: None,
+) -> Replayed:
+    """The shoppers of `truth` in one arm a strategy, the first of which is compared with the others.
+
+    Args:
+        n: items a list. tell: (twins that are done, all twins), after each.
+    Raises:
+        ReplayRefused: the server does not do what is asked, or serves another database.
+        ExperimentRefused: another experiment runs.
+    """
+    shoppers = {str(visitor.key): visitor for visitor in Visitor.objects.filter(key__in=list(truth))}
+    experiment, arms = _experiment(strategies)
+    key, plaintext = create_key(str(experiment), (ApiKey.Scope.EVENTS,))
+    try:
+        time.sleep(CACHE_SECONDS + 1)  # until then the server may not know of the experiment
+        lives = [(name, place) for name in shoppers for place in range(len(arms))]
+        done: SimpleQueue[Twin] = SimpleQueue()
+
+        def live(name: str, place: int) -> None:
+            browser = Browser(url, plaintext)
+            try:
+                twin = make_twin(shoppers[name], experiment, arms, place, truth[name][0].at)
+                _live(twin, truth[name], browser, n)
+                done.put(twin)
+                tell(done.qsize(), len(lives))
+            finally:
+                browser.close()
+                connection.close()
+
+        with ThreadPoolExecutor(threads) as pool:
+            for finished in [pool.submit(live, *life) for life in lives]:
+                finished.result()
+    finally:
+        ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
+        Experiment.objects.filter(pk=experiment.pk).update(status=Experiment.Status.STOPPED, stopped_at=timezone.now())
+    return _read(experiment, arms, [done.get() for _ in range(done.qsize())], _days(truth))
+
+
+def _experiment(strategies: Sequence[str]) -> tuple[Experiment, list[Arm]]:
+    labels = {str(value): str(label) for value, label in Arm.Strategy.choices}
+    if len(set(strategies)) < 2 or not set(strategies) <= set(labels):
+        raise ReplayRefused(f"Name two different strategies at least, of: {', '.join(labels)}.")
+    experiment = Experiment.objects.create(name=f"Replay {datetime.now(UTC):%Y-%m-%d %H:%M}", min_days=1)
+    arms = [
+        Arm.objects.create(experiment=experiment, name=labels[strategy], strategy=strategy, is_control=place == 1)
+        for place, strategy in enumerate(strategies)
+    ]
+    try:
+        return start(experiment, None), arms
+    except Exception:
+        experiment.delete()
+        raise
+
+
+def _live(twin: Twin, baskets: Sequence[Basket], browser: Browser, n: int) -> None:
+    for place, basket in enumerate(baskets):
+        twin.wake_at(basket.at)
+        seen = browser.see_list(twin.visitor, n)
+        claims = read_impressions(seen.token) or {}
+        if claims.get("a") != twin.arm:
+            raise ReplayRefused(
+                f"The server put a visitor of arm {twin.arm} into {claims.get('a')}: it must run on this database, "
+                "with these settings, and nothing else may start experiments."
+            )
+        soon = [later for later in baskets[place:] if later.at < basket.at + CLICKS_WITHIN]
+        wanted = set[str]().union(*(later.items for later in soon))
+        browser.report(twin.visitor, seen, [item for item in seen.items if item in wanted])
+        browser.order(twin.visitor, basket.lines)
+        twin.rungs[seen.rung] = twin.rungs.get(seen.rung, 0) + 1
+
+
+def _read(experiment: Experiment, arms: list[Arm], twins: list[Twin], days: float) -> Replayed:
+    """Compare, and keep the result with the experiment. The control is the classic arm with the most clicks a slot."""
+    found = outcomes([arm.pk for arm in arms])
+    ours, classic = arms[0], arms[1:]
+    shoppers = {twin.visitor.pk: twin.shopper for twin in twins}
+    by_arm = {arm.pk: _in_order(found, arm.pk, shoppers) for arm in arms}
+    best = max(classic, key=lambda arm: float(values_of(by_arm[arm.pk], "ctr").mean()))
+    for arm in classic:
+        arm.is_control = arm.pk == best.pk
+    Arm.objects.filter(experiment=experiment).update(is_control=False)
+    Arm.objects.filter(pk=best.pk).update(is_control=True)
+    reading = compare(arms, found, days, experiment.min_days, experiment.wanted_lift)
+    experiment.refresh_from_db()
+    experiment.result = reading.as_json()
+    experiment.save(update_fields=["result"])
+    pairs = {
+        arm.pk: {
+            metric: paired_lift(values_of(by_arm[arm.pk], metric), values_of(by_arm[ours.pk], metric))
+            for metric in METRICS
+        }
+        for arm in classic
+    }
+    rungs: dict[int, dict[str, int]] = {arm.pk: {} for arm in arms}
+    for twin in twins:
+        for rung, lists in twin.rungs.items():
+            rungs[twin.arm][rung] = rungs[twin.arm].get(rung, 0) + lists
+    return Replayed(experiment, reading, pairs, rungs)
+
+
+def _in_order(found: Outcomes, arm: int, shoppers: dict[int, str]) -> dict[str, NDArray[np.float64]]:
+    """The columns of an arm, row i of every arm the same shopper."""
+    columns = found.counted(arm)
+    order = np.argsort([shoppers[int(visitor)] for visitor in columns["visitor"]])
+    return {name: values[order] for name, values in columns.items()}
+
+
+def _days(truth: dict[str, list[Basket]]) -> float:
+    times = [basket.at for baskets in truth.values() for basket in baskets]
+    return (max(times) - min(times)).total_seconds() / 86_400 if times else 0.0
