@@ -16,7 +16,7 @@ from recommender.experiments.distributions import student_quantile, student_tail
 
 Floats = NDArray[np.float64]
 ALPHA: Final = 0.05
-TIGHTEST_AT: Final = 5_000  # visitors of both arms; the sequence is valid at any number, and narrowest near this one
+TIGHTEST_AT: Final = 1_000  # visitors of both arms; the sequence is valid at any number, and narrowest near this one
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,24 @@ def grouped(value: Any) -> str:
 
 
 @register.filter
+def share(value: float) -> str:
+    """`.0123` → "1.23 %" as people here write it."""
+    return f"{number_format(100 * value, 2)} %"
+
+
+@register.filter
+def money(cents: float) -> str:
+    """`1234.5` cents → "12.35" as people here write it; the currency is the shop's."""
+    return number_format(cents / 100, 2)
+
+
+@register.filter
+def unlocalised(value: float) -> str:
+    """A number as form fields want it, with a point, whatever language is spoken."""
+    return f"{value:g}"
+
+
+@register.filter
 def day(iso: str) -> str:
     """`"2017-12-01T00:00:00+00:00"` → the date as people here write it; "" for what is no time."""
     try:

@@ -48,6 +48,23 @@ def stop(experiment: Experiment) -> Experiment:
     return stored
 
 
+def ramp(experiment: Experiment, share: float) -> Experiment:
+    """Let more visitors take part; nobody changes arms by it.
+
+    Raises:
+        ExperimentRefused: it does not run, or fewer would take part: those who leave would have been in an arm before.
+    """
+    with transaction.atomic():
+        stored = Experiment.objects.select_for_update().get(pk=experiment.pk)
+        if stored.status != Status.RUNNING:
+            raise ExperimentRefused(_("It does not run."))
+        if not stored.share <= share <= 1:
+            raise ExperimentRefused(_("The share of a running experiment can only grow, up to all visitors."))
+        stored.share = share
+        stored.save(update_fields=["share"])
+    return stored
+
+
 def _require_comparable(arms: list[Arm]) -> None:
     if len(arms) < 2:
         raise ExperimentRefused(_("An experiment needs two arms at least."))
