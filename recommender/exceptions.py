@@ -84,3 +84,7 @@ class VisitorErased(VisitorNotFound):
 
 class MissingScope(RecommenderError):
     """This API key was not made for that: make a new one with the scope that the message names."""
+
+
+class FeedbackRefused(RecommenderError):
+    """The list's token does not prove that this item was recommended to this visitor: load the page again."""

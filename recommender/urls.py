@@ -3,6 +3,7 @@
 from django.urls import path
 
 from recommender.capture.views import events
+from recommender.feedback.views import FeedbackView
 from recommender.privacy.views import ConsentView, VisitorView, not_me
 from recommender.serving.batch import BatchView
 from recommender.serving.schema import SchemaView
@@ -16,6 +17,7 @@ urlpatterns = [
     # `path`: a text key may hold slashes.
     path("items/<path:key>/similar/", SimilarItemsView.as_view(), name="similar_items"),
     path("visitor/", VisitorView.as_view(), name="visitor"),
+    path("feedback/", FeedbackView.as_view(), name="feedback"),
     path("consent/", ConsentView.as_view(), name="consent"),
     path("not-me/<str:token>/", not_me, name="not_me"),
     path("schema/", SchemaView.as_view(), name="schema"),

@@ -17,6 +17,8 @@ ALLOWED = {
     "capture": DJANGO_ROOT,
     "dataset": set(),
     "encoders": {"dataset"},
+    "feedback": DJANGO_ROOT
+    | {"capture", "privacy.views", "serving.authentication", "serving.problems", "serving.schema"},
     "evaluation": {"dataset", "encoders.tables"},
     "experiments": set(),
     "privacy": DJANGO_ROOT | {"capture", "serving.authentication", "serving.problems", "serving.schema"},

@@ -11,7 +11,7 @@ from recommender.capture.accounts import account_visitor
 from recommender.capture.consent import Consent, browser_consent
 from recommender.capture.visitor import browser_visitor, consent_of, forget_visitor, remove_cookie
 from recommender.conf import conf
-from recommender.models import Event, Impression, QuarantinedEvent, Visitor, VisitorEmbedding, VisitorJoin
+from recommender.models import Event, Feedback, Impression, QuarantinedEvent, Visitor, VisitorEmbedding, VisitorJoin
 
 SALT: Final = "recommender.join"
 SESSION_KEY: Final = "recommender_join"  # in Django's session: the signed token of the join that this login made
@@ -59,6 +59,7 @@ def join_visitors(browser: Visitor, account: Visitor, chosen: Visitor.Consent | 
     # What it saw is no history that could be given back: it stays with whoever it was counted for.
     known = Impression.objects.filter(visitor=account.pk).values("list_id")  # a list from a cache, seen by both
     Impression.objects.filter(visitor=browser.pk).exclude(list_id__in=known).update(visitor=account.pk)
+    _move_feedback(browser, account)
     _drop_vectors(browser, account)
     QuarantinedEvent.objects.filter(visitor=browser.pk).update(visitor=account.pk)
     locked[browser.pk].delete()
@@ -81,6 +82,7 @@ def undo_join(token: str) -> int:
         return 0
     browser = Visitor.objects.create(key=join.key, forgotten_until=join.visitor.forgotten_until)
     moved = Event.objects.filter(visitor=join.visitor_id, pk__in=join.event_ids).update(visitor=browser.pk)
+    Feedback.objects.filter(visitor=join.visitor_id, browser_key=join.key).update(visitor=browser.pk, browser_key=None)
     _drop_vectors(join.visitor)
     return moved
 
@@ -127,6 +129,14 @@ def _move(browser: int, account: int) -> list[Any]:
             [account, browser],
         )
         return [row[0] for row in cursor.fetchall()]
+
+
+def _move_feedback(browser: Visitor, account: Visitor) -> None:
+    """What the account said itself of an item counts more; what the browser said of the others moves."""
+    said = Feedback.objects.filter(visitor=account.pk).values("item_id")
+    Feedback.objects.filter(visitor=browser.pk).exclude(item_id__in=said).update(
+        visitor=account.pk, browser_key=browser.key
+    )
 
 
 def _drop_vectors(*visitors: Visitor) -> None:

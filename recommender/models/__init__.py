@@ -4,6 +4,7 @@ from recommender.models.access import ApiKey
 from recommender.models.changes import ItemChange
 from recommender.models.events import Event, Impression, LedgerEntry, QuarantinedEvent, RateBucket
 from recommender.models.experiments import HOLDOUT_ARM, Arm, Experiment
+from recommender.models.feedback import Feedback
 from recommender.models.items import item_foreign_key
 from recommender.models.operations import AuditEntry, TrainingSchedule
 from recommender.models.spill import DrainedFile
@@ -25,6 +26,7 @@ __all__ = [
     "DrainedFile",
     "Event",
     "Experiment",
+    "Feedback",
     "Impression",
     "ItemChange",
     "ItemEmbedding",

@@ -44,13 +44,23 @@ class Candidates:
 
 
 def retrieve(
-    version: ModelVersion, vector: Vector, linked: Linked, own: Collection[Any], exclude: Collection[Any]
+    version: ModelVersion,
+    vector: Vector,
+    linked: Linked,
+    own: Collection[Any],
+    exclude: Collection[Any],
+    *,
+    toward: Vector | None = None,
 ) -> Candidates:
     """The CANDIDATES nearest to `vector` [dim], what the newest items lead to, the most popular and the visitor's `own`
-    items, as far as available."""
+    items, as far as available.
+
+    Args:
+        toward: [dim] looked around instead; what is found is still compared with `vector`.
+    """
     found = compare(
         version,
-        vector,
+        vector if toward is None else toward,
         nearest=conf.CANDIDATES,
         popular=POPULAR_CANDIDATES,
         named=own,

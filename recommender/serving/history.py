@@ -20,11 +20,16 @@ from recommender.dataset.ranking_features import (
     visitor_facts,
 )
 from recommender.index.partitions import unpack_vectors
-from recommender.models import ModelVersion, Visitor
+from recommender.models import Feedback, ModelVersion, Visitor
 from recommender.serving.candidates import Linked
+from recommender.serving.opinions import Opinions
+
+SAID: Final = 50  # kind of what was said, plus its value
+LESS, MORE = SAID + Feedback.Value.LESS, SAID + Feedback.Value.MORE
 
 # The newest events that have a vector are counted, so that items younger than the version do not use up the places.
-_STATEMENT: Final = """
+# What the visitor said of items comes with them, as kinds of its own; their ages do not matter.
+_STATEMENT: Final = f"""
 SELECT item_id, kind, age_seconds, CASE WHEN place <= %(with_vector)s THEN halfvec_send(vector) END,
     CASE WHEN place <= %(with_links)s THEN links END
 FROM (
@@ -35,9 +40,14 @@ FROM (
         FROM recommender_event WHERE visitor_id = %(visitor)s ORDER BY at DESC, id DESC LIMIT %(events)s
     ) AS newest
     LEFT JOIN recommender_itemembedding AS own ON own.version_id = %(version)s AND own.item_id = newest.item_id
+    UNION ALL
+    SELECT NULL, said.item_id, {SAID} + said.value, said.given_at, 0, own.vector, NULL, 0
+    FROM recommender_feedback AS said
+    LEFT JOIN recommender_itemembedding AS own ON own.version_id = %(version)s AND own.item_id = said.item_id
+    WHERE said.visitor_id = %(visitor)s
 ) AS joined
 ORDER BY at DESC, id DESC
-"""
+"""  # noqa: S608  a number of our own
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,7 @@ class History:
         has_vector: [events] bool, true for the events that `vectors` belong to.
         vectors: [has_vector.sum(), dim] float32 of the items, as stored.
         links: [events] bytes of what leads on from the items of the newest events; None for the others.
+        opinions: what the visitor said of items, besides.
     """
 
     item: NDArray[Any]
@@ -58,6 +69,7 @@ class History:
     has_vector: NDArray[np.bool_]
     vectors: NDArray[np.float32]
     links: list[bytes | None]
+    opinions: Opinions = Opinions()
 
     def __len__(self) -> int:
         return len(self.item)
@@ -112,6 +124,7 @@ class History:
             self.has_vector[kept],
             self.vectors[kept[self.has_vector]],
             [links for links, is_kept in zip(self.links, kept.tolist(), strict=True) if is_kept],
+            self.opinions,
         )
 
 
@@ -126,7 +139,8 @@ def read_history(visitor: Visitor, version: ModelVersion | None = None, with_vec
     }
     with connection.cursor() as cursor:
         cursor.execute(_STATEMENT, parameters)
-        rows = cursor.fetchall()[::-1]
+        found = cursor.fetchall()[::-1]
+    rows = [row for row in found if row[1] < LESS]
     packed = [row[3] for row in rows if row[3] is not None]
     items = np.empty(len(rows), dtype=object)
     items[:] = [row[0] for row in rows]
@@ -137,4 +151,17 @@ def read_history(visitor: Visitor, version: ModelVersion | None = None, with_vec
         has_vector=np.array([row[3] is not None for row in rows], dtype=bool),
         vectors=unpack_vectors(packed) if packed else np.empty((0, 0), np.float32),
         links=[row[4] for row in rows],
+        opinions=_opinions([row for row in found if row[1] >= LESS]),
     )
+
+
+def _opinions(rows: list[Any]) -> Opinions:
+    if not rows:
+        return Opinions()
+    known = {kind: [row for row in rows if row[1] == kind and row[3] is not None] for kind in (LESS, MORE)}
+    vectors = {
+        kind: unpack_vectors([row[3] for row in known[kind]]) if known[kind] else np.zeros((0, 0), np.float32)
+        for kind in (LESS, MORE)
+    }
+    refused = frozenset(row[0] for row in rows if row[1] == LESS)
+    return Opinions(refused, vectors[LESS], tuple(row[0] for row in known[MORE]), vectors[MORE])

@@ -37,7 +37,10 @@ def recommended_for_you(query: Query) -> Answer:
         if vector is None:
             return Answer()
         own, _facts = history.own()
-        candidates = retrieve(version, vector, history.linked(), own, query.unwanted)
+        unwanted = query.unwanted | history.opinions.refused
+        candidates = retrieve(
+            version, vector, history.linked(), own, unwanted, toward=history.opinions.pulled(version, vector)
+        )
         scored = score(version, history, vector, candidates)
         is_repeat = scored.owned[:, OWN.index("is_repeat")] > 0
         best = mix(np.argsort(-scored.scores, kind="stable").tolist(), is_repeat, conf.REPEAT_SHARE)

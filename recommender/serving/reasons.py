@@ -30,14 +30,17 @@ OF_GROUP: Final = {group: [FEATURES.index(name) for name in names] for group, na
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The item of the history that carries a score most; `by_links`: mostly because others took the two together."""
+    """The item that carries a score most. `by_links`: mostly because others took the two together. `was_liked`: because
+    the visitor asked for more like it."""
 
     item: Any
-    by_links: bool
+    by_links: bool = False
+    was_liked: bool = False
 
 
 def explain(shown: Sequence[Shown], scored: Scored, pool: Pool | None) -> list[str]:
-    """One reason an item: a habit, the item of the history that its score needs most, or "" where none is enough."""
+    """One reason an item: a habit, what the visitor asked for, the item of the history that its score needs most, or ""
+    where none is enough."""
     if not shown:
         return []
     place = {key: row for row, key in enumerate(scored.candidates.item)}
@@ -50,7 +53,8 @@ def explain(shown: Sequence[Shown], scored: Scored, pool: Pool | None) -> list[s
         None if entry.item.pk in purchases else _cause(scored, drops, int(row), number, float(enough[number]))
         for number, (entry, row) in enumerate(zip(shown, rows, strict=True))
     ]
-    known = _look_up(scored.version, [cause.item for cause in causes if cause], [entry.item.pk for entry in shown])
+    named = [cause.item for cause in causes if cause]
+    known = _look_up(scored.version, named, [entry.item.pk for entry in shown])
     return [
         repeat_reason(purchases[entry.item.pk])
         if entry.item.pk in purchases and lift["own"][number] > 0
@@ -79,6 +83,9 @@ def repeat_reason(purchases: int) -> str:
 def _cause(scored: Scored, drops: Drops, row: int, number: int, enough: float) -> Cause | None:
     """Of a candidate and its column in `drops`; None where no item of the history carries enough."""
     total, by_links = drops.total[:, number], drops.by_links[:, number]
+    if scored.said[row] > max(enough, float(total.max(initial=0.0))):
+        liked = scored.history.opinions.nearest_liked(scored.version, scored.candidates.vectors[row])
+        return Cause(liked, was_liked=True)
     eligible = (_alike(scored, drops.causes, row) >= MIN_SIMILARITY) | (by_links > 0)
     best = int(np.where(eligible, total, -np.inf).argmax()) if len(total) else 0
     if not len(total) or not eligible[best] or total[best] < enough:
@@ -114,6 +121,9 @@ def _because(cause: Cause | None, item: Any, history: History, known: Mapping[An
     if cause is None or cause.item not in known:
         return ""
     title, bought_with = known[cause.item]
+    if cause.was_liked:
+        text = _("You asked for more like this") if cause.item == item else _("Because you wanted more like %(title)s")
+        return text % {"title": title}
     kinds = history.kind[history.item == cause.item]
     if cause.item == item:
         return _("You looked at this before")

@@ -2,18 +2,22 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from django.db import Error
 
+from recommender.conf import conf
 from recommender.exceptions import NoLiveVersion, RecommenderError
 from recommender.index.publish import serving_version
+from recommender.index.reading import reading
 from recommender.models import Arm
 from recommender.serving.arms import ServedArm, arm_of
 from recommender.serving.classic import content_only, item_knn
 from recommender.serving.entries import Answer
 from recommender.serving.impressions import impression_token
 from recommender.serving.lists import bought_together, buy_again, popular_now, recently_viewed, similar_items
+from recommender.serving.opinions import refused_items
 from recommender.serving.personal import recommended_for_you
 from recommender.serving.query import (
     BOUGHT_TOGETHER,
@@ -73,7 +77,7 @@ def _ladder(placement: str, arm: ServedArm | None) -> tuple[Rung, ...]:
 def _first_answer(query: Query, ladder: tuple[Rung, ...]) -> Recommendations:
     for rung, answer in ladder:
         try:
-            found = answer(query)
+            found = answer(query if answer is recommended_for_you else _without_refused(query))
         except NoLiveVersion:
             continue  # a new shop, not a fault: the admin page says so
         except (RecommenderError, Error):
@@ -82,6 +86,12 @@ def _first_answer(query: Query, ladder: tuple[Rung, ...]) -> Recommendations:
         if found.shown:
             return _recommendations(query, rung, found)
     return Recommendations(query.placement, (), NOTHING, None, "")
+
+
+def _without_refused(query: Query) -> Query:
+    """The same question without what the visitor does not want to see; the personal list knows that itself."""
+    with reading(conf.BUDGET_MS):
+        return replace(query, exclude=query.exclude | refused_items(query.visitor))
 
 
 def _recommendations(query: Query, rung: str, found: Answer) -> Recommendations:

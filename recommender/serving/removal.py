@@ -74,7 +74,8 @@ def _without(scored: Scored, cause: Any, encoder: VisitorEncoder) -> Floats:
         similarity=part_similarities(candidates.vectors, vector, parts),
         links=strengths_of(history.linked(), candidates.row),
     )
-    return score(scored.version, history, vector, changed).scores
+    without = score(scored.version, history, vector, changed)
+    return without.scores - without.said + scored.said  # what the visitor said stays said
 
 
 def quick_drops(scored: Scored, rows: NDArray[np.int64], pool: Pool | None) -> Drops:
@@ -93,7 +94,7 @@ def quick_drops(scored: Scored, rows: NDArray[np.int64], pool: Pool | None) -> D
     _forget_own(changed, [scored.candidates.item[row] for row in rows], causes)
     flat = np.concatenate([changed, linked]).reshape(-1, base.shape[1])
     after = rank_candidates(flat, scored.version.ranker).reshape(2, len(causes), len(rows))
-    total, by_links = scored.scores[rows] - after
+    total, by_links = (scored.scores - scored.said)[rows] - after
     return Drops(causes, total, by_links)
 
 

@@ -16,7 +16,8 @@ class Scored:
 
     Attributes:
         vector: [dim] of the visitor. owned: [n, len(OWN)] what the visitor did with each.
-        features: [n, len(FEATURES)]. scores: [n], higher is better.
+        features: [n, len(FEATURES)]. said: [n] what the visitor's own words add to the ranker's score.
+        scores: [n] both together, higher is better.
     """
 
     version: ModelVersion
@@ -25,16 +26,19 @@ class Scored:
     candidates: Candidates
     owned: Floats
     features: Floats
+    said: Floats
     scores: Floats
 
 
 def score(version: ModelVersion, history: History, vector: Vector, candidates: Candidates) -> Scored:
-    """The ranker's word on each candidate."""
+    """The ranker's word on each candidate, and the visitor's."""
     owned = spread(candidates.item, *history.own())
     features = ranking_features(
         candidates.similarity, candidates.links, candidates.statistics, owned, history.visitor()
     )  # [n, features]
-    return Scored(version, history, vector, candidates, owned, features, rank_candidates(features, version.ranker))
+    ranked = rank_candidates(features, version.ranker)
+    said = history.opinions.effect(version, candidates.vectors, ranked)
+    return Scored(version, history, vector, candidates, owned, features, said, ranked + said)
 
 
 def spread(items: list[Any], own: list[Any], facts: Floats) -> Floats:

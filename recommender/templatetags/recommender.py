@@ -20,9 +20,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from recommender.capture.consent import Consent
 from recommender.conf import conf
 from recommender.serving import query as placements
-from recommender.serving.caller import consent_for_page, visitor_or_none
+from recommender.serving.caller import consent_for_page, consent_or_none, visitor_or_none
 from recommender.serving.cards import card
 from recommender.serving.query import NEED_ITEM, Query
 from recommender.serving.recommend import recommend
@@ -107,10 +108,25 @@ def _render(
         "token": found.token,
         "heading_id": f"recommender-{token_hex(4)}",  # the same list may stand on a page twice
         "cards": [card(entry) for entry in found.entries],
+        **_feedback(context),
     }
     engine = context.template.engine  # type: ignore[union-attr]  # set while a template is rendered
     rendered = engine.get_template(template).render(context.new(shown))
     return mark_safe(rendered)  # noqa: S308  a template's output
+
+
+def _feedback(context: Context) -> dict[str, Any]:
+    """What the buttons of the cards need: nothing for whoever may not be remembered."""
+    request = context.get("request")
+    if request is None or consent_or_none(request) is Consent.NONE:
+        return {}
+    return {
+        "takes_feedback": True,
+        "next": request.get_full_path(),
+        # Only somebody who is logged in needs the token; for others it would set a cookie.
+        "is_logged_in": getattr(getattr(request, "user", None), "is_authenticated", False),
+        "csrf_token": context.get("csrf_token"),
+    }
 
 
 def _nonce(context: Context) -> SafeString:

@@ -12,13 +12,13 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from recommender.capture.joins import join_token, join_visitors, undo_join
-from recommender.models import Event, Impression, QuarantinedEvent, Visitor, VisitorEmbedding, VisitorJoin
+from recommender.models import Event, Feedback, Impression, QuarantinedEvent, Visitor, VisitorEmbedding, VisitorJoin
 from recommender.privacy.retention import expire
 from shop.models import Product
 from tests.privacy.conftest import PostView
 from tests.worlds import make_event, publish_tiny_version
 
-JOINED = {Event, Impression, QuarantinedEvent}
+JOINED = {Event, Feedback, Impression, QuarantinedEvent}
 DROPPED = {VisitorEmbedding, VisitorJoin}
 
 

@@ -1,0 +1,75 @@
+""" "Not for me" and "more like this": a form of two buttons a card, which works without scripts, too."""
+
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpResponseRedirect
+from django.utils.translation import gettext as _
+from drf_spectacular.openapi import AutoSchema
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from recommender.capture.visitor import consent_of, visitor_of
+from recommender.exceptions import FeedbackRefused, NoConsent, VisitorNotFound
+from recommender.feedback.serializers import FeedbackParameters, FeedbackSerializer
+from recommender.feedback.store import give_feedback
+from recommender.models import Visitor
+from recommender.privacy.views import BAD_TYPE, refuse_other_sites, see_other
+from recommender.serving.authentication import CallerView
+from recommender.serving.problems import documented_problem
+from recommender.serving.schema import documented
+
+WRONG = documented_problem(
+    "The answer is none.",
+    "invalid",
+    "answer: Send less:<key> or more:<key>.",
+    answer=["Send less:<key> or more:<key>."],
+)
+DENIED = documented_problem(
+    "Not from a page of this shop, from an app, from somebody who has not agreed to be remembered (no_consent), or of a"
+    " list that was not made for the caller (foreign_list).",
+    "no_consent",
+    "This visitor has not agreed to be remembered.",
+)
+
+
+class FeedbackView(CallerView):
+    parser_classes = (JSONParser, FormParser, MultiPartParser)
+    schema = AutoSchema()
+
+    @documented(
+        operation_id="feedback",
+        summary="Say what the caller thinks of a recommended item",
+        request=FeedbackParameters,
+        responses={200: FeedbackSerializer, 303: None, 400: WRONG, 403: DENIED, 415: BAD_TYPE},
+    )
+    def post(self, request: Request) -> Response | HttpResponseRedirect:
+        """Counts from the next list on; the same once more takes it back. With `next`, as a form sends it, leads back
+        there."""
+        refuse_other_sites(request)
+        parameters = FeedbackParameters(data=request.data)
+        parameters.is_valid(raise_exception=True)
+        value, item = parameters.said
+        try:
+            now = give_feedback(_caller(request), parameters.validated_data["token"], item, value)
+        except FeedbackRefused as error:
+            raise PermissionDenied(str(error), code="foreign_list") from error
+        except (NoConsent, VisitorNotFound) as error:
+            raise _not_remembered() from error
+        if REDIRECT_FIELD_NAME in request.data:
+            return see_other(request._request, str(request.data[REDIRECT_FIELD_NAME]))
+        answer = FeedbackSerializer({"item": item, "value": now}).data
+        return Response(answer, headers={"Cache-Control": "private, no-store"})
+
+
+def _caller(request: Request) -> Visitor:
+    """Who says it; somebody new becomes a visitor by it."""
+    plain = request._request
+    visitor = visitor_of(plain, create=True) if consent_of(plain) is not Visitor.Consent.NONE else None
+    if visitor is None:
+        raise _not_remembered()
+    return visitor
+
+
+def _not_remembered() -> PermissionDenied:
+    return PermissionDenied(_("This visitor has not agreed to be remembered."), code="no_consent")
