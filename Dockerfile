@@ -7,7 +7,7 @@ ENV PYTHONUNBUFFERED=1 \
     DJANGO_SETTINGS_MODULE=shop.settings \
     DJANGO_STATIC_ROOT=/app/static
 WORKDIR /app
-RUN useradd --system --uid 10001 --create-home shop && install --directory --owner=shop /app/spill
+RUN useradd --system --uid 10001 --create-home shop && install --directory --owner=shop /app/spill /app/checkpoints
 
 COPY requirements-web.txt .
 RUN --mount=type=cache,target=/root/.cache/pip pip install -r requirements-web.txt

@@ -50,7 +50,7 @@ class Ablation:
         self.before = train_stack(self.lesson.log, self.items, settings.stack, stage)
         self.parts = weigh(self.before, self.lesson)
         self.after = go_on(
-            Learned(self.before, self.parts, {}), self.train, self.items, settings, stage("refit"), self.lesson.since
+            Learned(self.before, self.parts, {}), self.train, self.items, settings, stage, "refit", self.lesson.since
         ).stack
 
     def variants(self) -> Iterator[tuple[str, Learned]]:

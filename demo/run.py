@@ -85,6 +85,7 @@ def shop_environment(options: Options, credentials: Credentials) -> dict[str, st
         "DJANGO_SECRET_KEY": os.environ.get("DJANGO_SECRET_KEY") or credentials.secret_key,
         "DJANGO_STATIC_ROOT": str(options.data_folder / "static"),
         "SPILL_FOLDER": str(options.data_folder / "spill"),
+        "CHECKPOINT_FOLDER": str(options.data_folder / "checkpoints"),
         "PYTHONUNBUFFERED": "1",
         "REMAP_SIGTERM": "SIGQUIT",  # Celery: stop now; a run that is cut off is taken up again by its row
     }

@@ -24,7 +24,8 @@ TAG: Final = "recommender"
 MIDDLEWARE: Final = "recommender.middleware.VisitorMiddleware"
 OLDEST_PGVECTOR: Final = (0, 8, 4)  # older ones have known corruption and overflow bugs in HNSW
 NO_SCHEDULE: Final = "TRAINING_INTERVAL_HOURS"  # may be None, as well as 0
-MAY_BE_NONE: Final = frozenset({NO_SCHEDULE, "CONSENT_HOOK", "SPILL_FOLDER"})
+FOLDERS: Final = frozenset({"SPILL_FOLDER", "CHECKPOINT_FOLDER"})
+MAY_BE_NONE: Final = frozenset({NO_SCHEDULE, "CONSENT_HOOK", *FOLDERS})
 MAY_BE_ZERO: Final = frozenset(
     {
         NO_SCHEDULE,
@@ -189,7 +190,7 @@ def _wrong_value(name: str, value: Any) -> str:
         return "" if value in LEVELS else f"one of {', '.join(LEVELS)}"
     if name == "CONSENT_HOOK":
         return "" if _is_function(value) else 'the dotted path of a function, such as "shop.banner.consent"'
-    if name == "SPILL_FOLDER":
+    if name in FOLDERS:
         return "" if isinstance(value, str | Path) and str(value) else "the path of a folder"
     if isinstance(DEFAULTS[name], str):
         return "" if isinstance(value, str) and value else "a text"

@@ -47,6 +47,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "TRAINING_EFFORT": 1.0,  # scales epochs; 1.0 took ten minutes on two busy cores for 1.2 million events
     "TRAINING_DEVICE": "auto",  # "auto": CUDA where there is one, else CPU
     "LEASE_SECONDS": 60,  # a run without a heartbeat for so long is taken over or marked
+    "CHECKPOINT_FOLDER": None,  # of this shop alone; a killed training goes on from it; None: it begins again
     "MAX_ATTEMPTS": 3,  # of one training run
     "HOLDOUT_DAYS": 14,  # the newest events judge a version; shortened where they are over a tenth of the log
     "VALIDATION_SHARE": 0.1,  # of the events before those: what chooses its weights and teaches its ranker

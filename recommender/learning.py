@@ -1,7 +1,7 @@
 """A log and what came after it → all that makes a list: encoders, the parts' weights, the ranker. Without Django."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from recommender.encoders.fusion import fit_weights, fuse, lay_out, popularity_p
 from recommender.encoders.ranker import Example, fit_ranker
 from recommender.encoders.stack import Stack, StackSettings, encode_visitors, train_stack
 from recommender.encoders.tables import Part
-from recommender.encoders.training import EpochReport, silent
+from recommender.encoders.training import EpochReport, State, read_written, silent, written
 from recommender.evaluation.baselines import ALL_KINDS, FOREVER, popularity
 from recommender.evaluation.judge import relevant_items
 from recommender.evaluation.served import ServedLists
@@ -59,24 +59,39 @@ def complete(
 ) -> Learned:
     """Weights and ranker from what came in the validation; at last the encoders go on with all of `train`, so that the
     lists know its newest events."""
-    fusion_done = stage("fusion")
-    parts = weigh(stack, validation)
-    ranker = learn_ranker(stack, parts, validation, settings)
-    fusion_done(1, 1, 0.0)
-    return go_on(Learned(stack, parts, ranker), train, items, settings, stage("refit"), validation.since)
+
+    def compute() -> State:
+        fusion_done = stage("fusion")
+        parts = weigh(stack, validation)
+        ranker = learn_ranker(stack, parts, validation, settings)
+        fusion_done(1, 1, 0.0)
+        return written({"parts": [asdict(part) for part in parts], "ranker": ranker})
+
+    made = read_written(stage.keep("fusion", compute))
+    parts = tuple(Part(**part) for part in made["parts"])
+    return go_on(Learned(stack, parts, made["ranker"]), train, items, settings, stage, "refit", validation.since)
 
 
 def go_on(
-    learned: Learned, log: EventLog, items: ItemTable, settings: PipelineSettings, report: EpochReport, since: int
+    learned: Learned,
+    log: EventLog,
+    items: ItemTable,
+    settings: PipelineSettings,
+    stage: Stages,
+    name: str,
+    since: int,
 ) -> Learned:
-    """The same with encoders that know the events of `log` from `since` on, too, in seconds since 1970 UTC.
+    """The same with encoders that know the events of `log` from `since` on, too, in seconds since 1970 UTC; `name` is
+    the stage that this is.
 
     What the ranker learned of a part's cosine holds while encoders know the histories that they are asked about: with
     stale encoders NDCG@10 on Amazon Beauty was .035, with these .053.
     """
-    reports = {"sequence": report}
-    start = learned.stack.start(since)
-    stack = train_stack(log, items, settings.stack, lambda stage: reports.get(stage, silent), start)
+
+    def reports(of: str) -> EpochReport:
+        return stage(name) if of == "sequence" else silent
+
+    stack = train_stack(log, items, settings.stack, reports, learned.stack.start(since), stage.within(name))
     return replace(learned, stack=stack)
 
 

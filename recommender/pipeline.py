@@ -1,12 +1,13 @@
 """Events and items → one judged version. The whole offline story between export and publication, without Django."""
 
 import datetime
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from recommender.capture.tables import EventLog, ItemTable
+from recommender.checkpoints import Checkpoints
 from recommender.dataset.graph import item_pairs
 from recommender.dataset.item_encoder import NAME as ITEM_ENCODER
 from recommender.dataset.item_encoder import pack_encoder
@@ -16,6 +17,7 @@ from recommender.dataset.split import Holdout, holdout_start, lesson, split_by_t
 from recommender.encoders.progress import Report
 from recommender.encoders.stack import train_stack
 from recommender.encoders.tables import Cold, EmbeddingTable
+from recommender.encoders.training import State, read_written, written
 from recommender.encoders.visitor_onnx import NAME, export_visitor_encoder
 from recommender.encoders.warm import NAME as LEFT
 from recommender.encoders.warm import Left, begin, leave
@@ -39,6 +41,7 @@ def train_version(
     left: Left | Cold = Cold.NOTHING,
     cut: int | None = None,
     now: int | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[EmbeddingTable, Verdict]:
     """Train, weigh, rank, judge; returns what would be published and whether it should be.
 
@@ -46,22 +49,21 @@ def train_version(
         left: what the live version left to go on from, or why to begin anew.
         cut: seconds since 1970 UTC where the holdout begins; None takes `settings.holdout_days`.
         now: the moment that published visitor vectors are computed for; None is the newest event.
+        checkpoints: where finished steps are kept, so that a training that is killed goes on from there.
     """
-    stage = Stages(report)
+    stage = Stages(report, checkpoints)
     start = holdout_start(log, MAX_HOLDOUT_SHARE, settings.holdout_days) if cut is None else cut
     train, holdout = split_by_time(log, start)
     validation = lesson(train, holdout_start(train, settings.validation_share))
     seen_until = validation.first.start
-    beginning = begin(left, items, settings.stack, seen_until, settings.full_training_days, stage)
-    before = train_stack(validation.log, items, settings.stack, stage, beginning.start)
+    beginning = begin(left, items, settings.stack, seen_until, settings.full_training_days, stage, stage.keep)
+    before = train_stack(validation.log, items, settings.stack, stage, beginning.start, stage.keep)
     leaves = leave(before, items, seen_until, beginning.began)
     learned = complete(before, validation, train, items, settings, stage)
 
-    judge_done = stage("judge")
-    comparison = compare(learned, train, holdout, settings)
-    judge_done(1, 1, 0.0)
+    comparison = compare_once(learned, train, holdout, settings, stage)
 
-    learned = go_on(learned, log, items, settings, stage("final"), holdout.start)
+    learned = go_on(learned, log, items, settings, stage, "final", holdout.start)
 
     vectors_done = stage("vectors")
     table = embed(learned, log, items, settings, stage.losses, now)
@@ -88,6 +90,20 @@ class Comparison:
     errors: dict[str, float]
     visitors: int
     details: dict[str, Any]
+
+
+def compare_once(
+    learned: Learned, train: EventLog, holdout: Holdout, settings: PipelineSettings, stage: Stages
+) -> Comparison:
+    """`compare` as a stage of a training."""
+
+    def compute() -> State:
+        done = stage("judge")
+        comparison = compare(learned, train, holdout, settings)
+        done(1, 1, 0.0)
+        return written(asdict(comparison))
+
+    return Comparison(**read_written(stage.keep("judge", compute)))
 
 
 def compare(

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from recommender.capture.cleaning import count_left_out
 from recommender.capture.export import export_events, export_items
 from recommender.capture.tables import EventLog, ItemTable
+from recommender.checkpoints import Checkpoints, inputs_hash
 from recommender.conf import conf, min_buyers
 from recommender.dataset.cleaning import cap_quantities
 from recommender.encoders.progress import Progress, Report
@@ -47,7 +48,10 @@ def retrain(run: TrainingRun, report: Report) -> Verdict:
     _require_enough(log, items)
     live = ModelVersion.objects.filter(is_live=True).first()
     cut = int(run.judged_from.timestamp()) if run.judged_from else None
-    table, verdict = train_version(log, items, settings, report, left=_left(run, live), cut=cut)
+    left = _left(run, live)
+    start = live.pk if live and isinstance(left, Left) else left
+    checkpoints = Checkpoints.within(conf.CHECKPOINT_FOLDER, inputs_hash(log, items, settings, cut, start))
+    table, verdict = train_version(log, items, settings, report, left=left, cut=cut, checkpoints=checkpoints)
     _tell_start(run, counts, live, table.cold)
     report(Progress("publish", len(STAGES), len(STAGES), fraction=1.0 - STAGES["publish"]))
     version = write_version(run, table, verdict.as_json())
@@ -56,6 +60,8 @@ def retrain(run: TrainingRun, report: Report) -> Verdict:
             hold(run)  # a run that is cancelled or taken over at the last moment publishes nothing
             publish(version, str(run))
         prune()
+    if checkpoints:
+        checkpoints.clear()
     return verdict
 
 

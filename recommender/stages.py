@@ -1,9 +1,12 @@
-"""The stages of a training, and how far a run has come through them."""
+"""The stages of a training, how far a run has come through them, and what it need not compute again."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
+from recommender.checkpoints import Checkpoints
 from recommender.encoders.progress import Progress, Report
-from recommender.encoders.training import EpochReport
+from recommender.encoders.training import EpochReport, Keep, State
 
 # Stages in order, with the share of the whole run that each takes, roughly, on a million events and two cores.
 STAGES = {
@@ -21,24 +24,53 @@ STAGES = {
 
 
 class Stages:
-    """Turns epochs of stages into `Progress` of the whole run, and keeps the losses."""
+    """Turns epochs of stages into `Progress` of the whole run, and keeps the losses and what steps made."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, checkpoints: Checkpoints | None = None) -> None:
         self.report, self.began = report, time.monotonic()
+        self.checkpoints = checkpoints
         self.losses: list[dict[str, object]] = []
         self.names = list(STAGES)
+        self.read_back = 0.0  # share of the run that checkpoints spared
+        self.heard: list[Any] = []  # (stage, epoch, epochs, loss) since the last step began
 
     def __call__(self, stage: str) -> EpochReport:
-        index = self.names.index(stage)
-        before = sum(STAGES[name] for name in self.names[:index])
-
         def epoch_done(epoch: int, epochs: int, loss: float) -> None:
-            fraction = before + STAGES[stage] * epoch / max(epochs, 1)
-            elapsed = time.monotonic() - self.began
-            left = elapsed * (1 - fraction) / fraction if fraction > 0.02 else None
-            if epoch and loss:
-                self.losses.append({"stage": stage, "epoch": epoch, "loss": round(loss, 6)})
-            self.report(Progress(stage, index + 1, len(self.names), epoch, epochs, loss or None, fraction, left))
+            self._tell(stage, epoch, epochs, loss)
 
         epoch_done(0, 1, 0.0)
         return epoch_done
+
+    def keep(self, step: str, compute: Callable[[], State]) -> State:
+        """What the step makes: read back where an earlier attempt has finished it."""
+        self.heard = []
+        found = self.checkpoints.read(step) if self.checkpoints else None
+        if found is None:
+            made = {name: tensor.cpu().contiguous() for name, tensor in compute().items()}
+            if self.checkpoints:
+                self.checkpoints.write(step, made, self.heard)
+            return made
+        state, reports = found
+        for stage, epoch, epochs, loss in reports:
+            self.read_back = max(self.read_back, self._fraction(stage, epoch, epochs))
+            self._tell(stage, epoch, epochs, loss)
+        return state
+
+    def within(self, name: str) -> Keep:
+        """`keep` for steps that come again under another name: "refit-sequence"."""
+        return lambda step, compute: self.keep(f"{name}-{step}", compute)
+
+    def _tell(self, stage: str, epoch: int, epochs: int, loss: float) -> None:
+        self.heard.append((stage, epoch, epochs, loss))
+        fraction = self._fraction(stage, epoch, epochs)
+        elapsed, done = time.monotonic() - self.began, fraction - self.read_back
+        left = elapsed * (1 - fraction) / done if done > 0.02 else None
+        if epoch and loss:
+            self.losses.append({"stage": stage, "epoch": epoch, "loss": round(loss, 6)})
+        index = self.names.index(stage)
+        self.report(Progress(stage, index + 1, len(self.names), epoch, epochs, loss or None, fraction, left))
+
+    def _fraction(self, stage: str, epoch: int, epochs: int) -> float:
+        """How much of the whole run is done after this epoch."""
+        before = sum(STAGES[name] for name in self.names[: self.names.index(stage)])
+        return before + STAGES[stage] * epoch / max(epochs, 1)

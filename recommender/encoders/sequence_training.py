@@ -112,6 +112,12 @@ class Batches:
         return tuple(tensors)
 
 
+def new_encoder(grouped: Histories, content: NDArray[np.float32], settings: SequenceSettings) -> SequenceEncoder:
+    """One that has learned nothing yet, for these items: `content` is [item rows, content dim]."""
+    log_popularity = np.log1p(np.bincount(grouped.item, minlength=len(content))).astype(np.float32)
+    return SequenceEncoder(torch.from_numpy(content), torch.from_numpy(log_popularity), settings)
+
+
 def train_sequence(
     grouped: Histories,
     content: NDArray[np.float32],
@@ -131,8 +137,7 @@ def train_sequence(
             goes on costs what is new, however long the history is.
     """
     generator = seeded(seed)
-    log_popularity = np.log1p(np.bincount(grouped.item, minlength=len(content))).astype(np.float32)
-    model = SequenceEncoder(torch.from_numpy(content), torch.from_numpy(log_popularity), settings).to(device)
+    model = new_encoder(grouped, content, settings).to(device)
     resume(model, start)
     batches = Batches(grouped, settings, since)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=1e-4)

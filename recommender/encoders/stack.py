@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recommender.capture.tables import EventLog, ItemTable
 from recommender.dataset.content_encoder import ContentEncoder
 from recommender.dataset.graph import visitor_item_matrix
-from recommender.dataset.item_encoder import ItemEncoder
+from recommender.dataset.item_encoder import ItemEncoder, pack_content, unpack_content
 from recommender.dataset.item_features import AttributeCodes
 from recommender.dataset.links import Links, link_items, word_weights
 from recommender.dataset.sequences import Histories, histories
@@ -20,15 +20,25 @@ from recommender.encoders.autoencoder import train_autoencoder
 from recommender.encoders.fusion import POPULARITY_DIM
 from recommender.encoders.graph import GraphSettings, content_projection, train_graph
 from recommender.encoders.sequence import SequenceEncoder, SequenceSettings, VisitorTransformer
-from recommender.encoders.sequence_training import train_sequence
+from recommender.encoders.sequence_training import new_encoder, train_sequence
 from recommender.encoders.tables import Part
 from recommender.encoders.text import CATALOGUE, encode_texts
-from recommender.encoders.training import EpochReport, State, state_of
+from recommender.encoders.training import (
+    EpochReport,
+    Keep,
+    State,
+    afresh,
+    as_bytes,
+    as_tensor,
+    resume,
+    state_of,
+)
 from recommender.encoders.visitor import KIND_WEIGHTS, VisitorEncoder, VisitorSettings
 
 Floats = NDArray[np.float32]
 StageReport = Callable[[str], EpochReport]  # stage name → where its epochs are reported
 GRAPH_AGAIN, SEQUENCE_AGAIN = 0.3, 0.6  # of the steps and epochs, when a stack goes on from another
+VECTORS, ENCODER = "vectors", "encoder"  # in a kept state, beside the parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +124,27 @@ class Stack:
 
 
 def train_stack(
-    log: EventLog, items: ItemTable, settings: StackSettings, stage: StageReport, start: Start | None = None
+    log: EventLog,
+    items: ItemTable,
+    settings: StackSettings,
+    stage: StageReport,
+    start: Start | None = None,
+    keep: Keep = afresh,
 ) -> Stack:
     """Fit all encoders on the log; every item of the catalogue gets every part, seen in the log or not.
 
     Args:
         start: what to go on from, for a share of the epochs; None begins anew.
+        keep: holds what the steps "content", "graph" and "sequence" made.
     """
     vocabulary = Vocabulary(items.item)
     grouped = histories(log, vocabulary)
     content, content_encoder = (
-        (start.content, start.content_encoder) if start else train_content(items, settings, stage)
+        (start.content, start.content_encoder) if start else train_content(items, settings, stage, keep)
     )
-    graph, graph_state = _graph_vectors(grouped, content, settings, stage, start)
+    graph, graph_state = _graph_vectors(grouped, content, settings, stage, start, keep)
     side = np.concatenate([content, graph], axis=1)  # the Transformer's items start from what is known of them
-    encoder = _sequence_encoder(grouped, side, settings, stage, start)
+    encoder = _sequence_encoder(grouped, side, settings, stage, start, keep)
     with torch.no_grad():
         sequence = encoder.final_items(torch.from_numpy(np.unique(grouped.item))).cpu().numpy()
     sequence[0] = 0.0
@@ -145,9 +161,23 @@ def train_stack(
 
 
 def train_content(
-    items: ItemTable, settings: StackSettings, stage: StageReport
+    items: ItemTable, settings: StackSettings, stage: StageReport, keep: Keep = afresh
 ) -> tuple[Floats, ContentEncoder | None]:
     """([item rows, dim] unit norm: text and attributes through the autoencoder; what encodes further items alike)."""
+
+    def compute() -> State:
+        content, encoder = _learn_content(items, settings, stage)
+        packed = {ENCODER: as_tensor(pack_content(encoder))} if encoder else {}
+        return {VECTORS: torch.from_numpy(content), **packed}
+
+    state = keep("content", compute)
+    encoder = unpack_content(as_bytes(state[ENCODER])) if ENCODER in state else None
+    return state[VECTORS].numpy(), encoder
+
+
+def _learn_content(
+    items: ItemTable, settings: StackSettings, stage: StageReport
+) -> tuple[Floats, ContentEncoder | None]:
     report = stage("text")
     text, features = encode_texts(items.text, settings.text_encoder, seed=settings.seed)
     report(1, 1, 0.0)
@@ -169,39 +199,51 @@ def train_content(
 
 
 def _graph_vectors(
-    grouped: Histories, content: Floats, settings: StackSettings, stage: StageReport, start: Start | None
+    grouped: Histories, content: Floats, settings: StackSettings, stage: StageReport, start: Start | None, keep: Keep
 ) -> tuple[Floats, State]:
     kind_weights = np.array(KIND_WEIGHTS, dtype=np.float32)
     now = int(grouped.at.max(initial=0))
     matrix = visitor_item_matrix(grouped, len(content), now, 1e9, kind_weights)
     steps = _between(40, settings.effort * 5e7 / max(matrix.nnz, 1), 100)
-    graph, state = train_graph(
-        matrix,
-        content,
-        replace(settings.graph, steps=_again(steps, GRAPH_AGAIN) if start else steps),
-        seed=settings.seed,
-        device=settings.device,
-        start=start.states["graph"] if start else None,
-        report=stage("graph"),
-    )
-    graph[0] = 0.0
-    return graph, state
+
+    def compute() -> State:
+        graph, state = train_graph(
+            matrix,
+            content,
+            replace(settings.graph, steps=_again(steps, GRAPH_AGAIN) if start else steps),
+            seed=settings.seed,
+            device=settings.device,
+            start=start.states["graph"] if start else None,
+            report=stage("graph"),
+        )
+        graph[0] = 0.0
+        return state | {VECTORS: torch.from_numpy(graph)}
+
+    state = keep("graph", compute)
+    return state[VECTORS].numpy(), {name: value for name, value in state.items() if name != VECTORS}
 
 
 def _sequence_encoder(
-    grouped: Histories, side: Floats, settings: StackSettings, stage: StageReport, start: Start | None
+    grouped: Histories, side: Floats, settings: StackSettings, stage: StageReport, start: Start | None, keep: Keep
 ) -> SequenceEncoder:
     epochs = sequence_epochs(grouped, settings)
-    return train_sequence(
-        grouped,
-        side,
-        replace(settings.sequence, epochs=_again(epochs, SEQUENCE_AGAIN) if start else epochs),
-        seed=settings.seed,
-        device=settings.device,
-        start=start.states["sequence"] if start else None,
-        since=start.since if start else None,
-        report=stage("sequence"),
-    )
+
+    def compute() -> State:
+        encoder = train_sequence(
+            grouped,
+            side,
+            replace(settings.sequence, epochs=_again(epochs, SEQUENCE_AGAIN) if start else epochs),
+            seed=settings.seed,
+            device=settings.device,
+            start=start.states["sequence"] if start else None,
+            since=start.since if start else None,
+            report=stage("sequence"),
+        )
+        return state_of(encoder)
+
+    encoder = new_encoder(grouped, side, settings.sequence)
+    resume(encoder, keep("sequence", compute))
+    return encoder.to(settings.device).eval()
 
 
 def _again(epochs: int, share: float) -> int:

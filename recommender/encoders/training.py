@@ -1,17 +1,47 @@
-"""What every training loop shares: seeds, the device, the report of an epoch."""
+"""What every training loop shares: seeds, the device, the report of an epoch, what need not be computed again."""
 
+import json
 import random
 from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 import torch
 
 State = dict[str, torch.Tensor]  # parameter name → values, on the CPU
 EpochReport = Callable[[int, int, float], None]  # (epoch done, epochs planned, mean loss)
+Keep = Callable[[str, Callable[[], State]], State]  # (step, how it is computed) → what it made, computed or read back
+ABOUT: Final = "about"
 
 
 def silent(epoch: int, epochs: int, loss: float) -> None:
     """Report to nobody."""
+
+
+def afresh(step: str, compute: Callable[[], State]) -> State:
+    """Compute always, keep nothing."""
+    return compute()
+
+
+def as_tensor(content: bytes) -> torch.Tensor:
+    """[bytes] uint8: a file inside a file of tensors."""
+    return torch.from_numpy(np.frombuffer(content, dtype=np.uint8).copy())
+
+
+def as_bytes(tensor: torch.Tensor) -> bytes:
+    """The file that `as_tensor` made a tensor of."""
+    return tensor.numpy().tobytes()
+
+
+def written(about: Any) -> State:
+    """JSON as a state of its own."""
+    # As a tensor: the order of safetensors' own metadata differs from process to process.
+    return {ABOUT: as_tensor(json.dumps(about).encode())}
+
+
+def read_written(state: State) -> Any:
+    """The JSON of `written`."""
+    return json.loads(as_bytes(state[ABOUT]))
 
 
 def seeded(seed: int) -> torch.Generator:

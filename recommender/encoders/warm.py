@@ -24,7 +24,17 @@ from recommender.encoders.graph import GraphEncoder
 from recommender.encoders.sequence import SequenceEncoder
 from recommender.encoders.stack import Stack, StackSettings, StageReport, Start, train_content
 from recommender.encoders.tables import Cold
-from recommender.encoders.training import State, state_of
+from recommender.encoders.training import (
+    ABOUT,
+    Keep,
+    State,
+    afresh,
+    as_bytes,
+    as_tensor,
+    read_written,
+    state_of,
+    written,
+)
 
 Floats = NDArray[np.float32]
 NAME: Final = "encoders.safetensors"
@@ -77,25 +87,21 @@ def leave(stack: Stack, items: ItemTable, seen_until: int, began: int) -> bytes:
     for encoder, state in stack.states.items():
         tensors |= {f"{encoder}.{name}": value for name, value in state.items()}
     halves = {name: tensor.half().contiguous() for name, tensor in tensors.items()}
-    # As a tensor: the order of safetensors' own metadata differs from process to process.
-    halves["about"] = _bytes(json.dumps(about).encode())
+    halves |= written(about)
     if stack.content_encoder is not None:
-        halves[CONTENT_ENCODER] = _bytes(pack_content(stack.content_encoder))
+        halves[CONTENT_ENCODER] = as_tensor(pack_content(stack.content_encoder))
     return safetensors.torch.save(halves)
-
-
-def _bytes(content: bytes) -> torch.Tensor:
-    return torch.from_numpy(np.frombuffer(content, dtype=np.uint8).copy())
 
 
 def read(content: bytes) -> Left:
     """What `leave` wrote."""
     tensors = safetensors.torch.load(content)
-    about: dict[str, Any] = json.loads(tensors.pop("about").numpy().tobytes())
+    about: dict[str, Any] = read_written(tensors)
+    del tensors[ABOUT]
     items = Vocabulary(np.asarray(about.pop("items")))
     side = tensors.pop("content").float().numpy()
     encoder_file = tensors.pop(CONTENT_ENCODER, None)
-    content_encoder = None if encoder_file is None else unpack_content(encoder_file.numpy().tobytes())
+    content_encoder = None if encoder_file is None else unpack_content(as_bytes(encoder_file))
     norm = np.linalg.norm(side, axis=1, keepdims=True)
     states: dict[str, State] = {}
     for name, tensor in tensors.items():
@@ -112,12 +118,14 @@ def begin(
     validation_start: int,
     full_training_days: float,
     stage: StageReport,
+    keep: Keep = afresh,
 ) -> Beginning:
     """Go on from what is left, or say why not.
 
     Args:
         validation_start: seconds since 1970 UTC; nothing from then on may have been learned.
         full_training_days: of events, after which a training from scratch is due.
+        keep: as in `train_stack`.
     """
     cold = left if isinstance(left, Cold) else _why_not(left, items, settings, validation_start, full_training_days)
     if isinstance(left, Cold) or cold is not None:
@@ -126,7 +134,7 @@ def begin(
     rows = np.r_[0, left.items.rows(vocabulary.keys)]  # [item rows] where each was, 0 for a new one
     content, encoder = left.content, left.content_encoder
     if left.catalogue != catalogue_hash(items):
-        content, encoder = train_content(items, settings, stage)
+        content, encoder = train_content(items, settings, stage, keep)
         turn = alignment(content, left.content, rows)
         content, encoder = content @ turn, encoder.turned(turn) if encoder else None
     states = {encoder: _moved(state, torch.from_numpy(rows)) for encoder, state in left.states.items()}
