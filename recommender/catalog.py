@@ -17,12 +17,13 @@ A shop writes one class in `recommendations.py` of the app that owns the item mo
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, QuerySet
+from django.http import HttpRequest
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext as _
 
@@ -42,6 +43,7 @@ class Catalog:
     price_cents: ClassVar[str | None] = None
     image: ClassVar[str | None] = None
     variant_group: ClassVar[str | None] = None
+    added_at: ClassVar[str | None] = None  # the time when an item came; without it a higher key is newer
     select_related: ClassVar[Sequence[str]] = ()
 
     def available(self, items: QuerySet[Any]) -> QuerySet[Any]:
@@ -50,6 +52,17 @@ class Catalog:
         It is joined into every retrieval, so its conditions should be cheap for one item; its ordering is not used.
         """
         return items
+
+    def item_group(self, item: Model) -> Any:
+        """What the variants of one product share, sizes and colours for example; None where an item stands alone.
+
+        A page shows one of them.
+        """
+        return follow(item, self.variant_group) if self.variant_group else None
+
+    def basket(self, request: HttpRequest) -> Iterable[Any]:
+        """Keys of what lies in this browser's basket: most lists leave it out. Called once a page, so keep it cheap."""
+        return ()
 
     def item_title(self, item: Model) -> str:
         return str(follow(item, self.title))

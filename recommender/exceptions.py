@@ -57,6 +57,10 @@ class ReplayRefused(RecommenderError):
     """The replay cannot run like this; the message says what to change."""
 
 
+class FilterBroken(RecommenderError):
+    """A saved filter fits the catalogue no more: open it in admin, choose its attributes again and save it."""
+
+
 class EventRefused(RecommenderError):
     """This event cannot be stored; `code` names the reason for programs, the message for people."""
 

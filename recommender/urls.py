@@ -7,13 +7,14 @@ from recommender.feedback.views import FeedbackView
 from recommender.privacy.views import ConsentView, VisitorView, not_me
 from recommender.serving.batch import BatchView
 from recommender.serving.schema import SchemaView
-from recommender.serving.views import RecommendationsView, SimilarItemsView
+from recommender.serving.views import PageView, RecommendationsView, SimilarItemsView
 
 app_name = "recommender"
 urlpatterns = [
     path("events/", events, name="events"),
     path("recommendations/", RecommendationsView.as_view(), name="recommendations"),
     path("recommendations/batch/", BatchView.as_view(), name="recommendations_batch"),
+    path("recommendations/page/", PageView.as_view(), name="recommendations_page"),
     # `path`: a text key may hold slashes.
     path("items/<path:key>/similar/", SimilarItemsView.as_view(), name="similar_items"),
     path("visitor/", VisitorView.as_view(), name="visitor"),

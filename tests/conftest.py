@@ -25,10 +25,12 @@ def nothing_remembered() -> None:
     """What a web process keeps in memory belongs to a database that the next test does not have."""
     from recommender.index.publish import forget_live_version
     from recommender.serving.arms import forget_running
+    from recommender.serving.placements import forget_placements
 
     cache.clear()
     forget_live_version()
     forget_running()
+    forget_placements()
 
 
 def _is_local(host: str) -> bool:

@@ -15,12 +15,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy
 
 from recommender.admin.items import items_by_key
-from recommender.admin.labels import label
 from recommender.admin.read_only import ReadOnlyAdmin
 from recommender.admin.visitors import find_visitors
 from recommender.catalog import get_catalog
 from recommender.models import Event
-from recommender.serving.query import TITLES
+from recommender.serving.placements import TITLES
 
 LISTED: Final = 10_000  # rows that can be paged through; filters find the others
 VISITORS_FOUND: Final = 50  # whose events a search shows
@@ -115,7 +114,8 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("from the list"))
     def placement(self, event: Event) -> str:
-        return label(TITLES, str((event.impression or {}).get("placement", "")))
+        name = str((event.impression or {}).get("placement", ""))
+        return str(TITLES.get(name, name))
 
 
 def estimated_events() -> int:

@@ -65,6 +65,7 @@ PARTS: Final[Mapping[str, Label]] = {
 }
 RUNGS: Final[Mapping[str, Label]] = {
     "personal": gettext_lazy("Personal: from this visitor's own events"),
+    "item": gettext_lazy("Items: from what the list starts from"),
     "popular": gettext_lazy("Popular: the same list for everybody"),
     "nothing": gettext_lazy("Nothing: there is nothing to show yet"),
 }

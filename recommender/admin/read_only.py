@@ -9,6 +9,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from recommender.admin.frame import framed
+
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # takes no arguments at run time
     """No add, no change, no delete; `actions` would only offer deletion."""
@@ -50,15 +52,4 @@ class DetailAdmin(ReadOnlyAdmin):
 
     def render(self, request: HttpRequest, template: str, obj: Any, context: dict[str, Any]) -> TemplateResponse:
         """A page inside admin's frame, with the breadcrumbs of a change page."""
-        frame = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": obj,
-            "title": str(obj) if obj is not None else self.opts.verbose_name_plural,
-            "media": self.media,
-            "has_view_permission": True,
-            "change": obj is not None,
-            "is_popup": False,
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, template, {**frame, **context})
+        return framed(self, request, template, obj, context)

@@ -17,7 +17,8 @@ from recommender.catalog import get_catalog
 from recommender.conf import conf
 from recommender.models import Event, ModelVersion, Visitor
 from recommender.serving.cards import card
-from recommender.serving.query import BUY_AGAIN, FOR_YOU, RECENTLY_VIEWED, Query
+from recommender.serving.placements import BUY_AGAIN, FOR_YOU, RECENTLY_VIEWED
+from recommender.serving.query import Query
 from recommender.serving.recommend import recommend
 
 EVENTS_SHOWN: Final = 30

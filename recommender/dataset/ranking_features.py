@@ -128,7 +128,7 @@ def ranking_features(similarity: Floats, links: Floats, statistics: Floats, own:
         statistics,
         own,
         long[:, None] / max(float(long.max(initial=0.0)), 1e-6),
-        _overdue(own, statistics)[:, None],
+        overdue(own, statistics)[:, None],
         np.broadcast_to(visitor, (len(own), len(VISITOR))),
     ]
     return np.concatenate(columns, axis=1).astype(np.float32)  # [n, features]
@@ -144,7 +144,7 @@ def link_features(links: Floats, peak: Floats) -> Floats:
     return np.concatenate([np.log1p(20.0 * links), shares], axis=-1).astype(np.float32)
 
 
-def _overdue(own: Floats, statistics: Floats) -> Floats:
+def overdue(own: Floats, statistics: Floats) -> Floats:
     """[n] log of days since the last purchase over the days after which the visitor, or anybody, usually rebuys."""
     count = np.expm1(own[:, OWN.index("own_count")])
     repeats = np.maximum(count - 1, 0.0)

@@ -16,7 +16,7 @@ from pgvector import HalfVector
 
 from recommender.catalog import get_catalog, item_model, key_field
 from recommender.index.reading import reading
-from recommender.models import ItemEmbedding, ModelVersion
+from recommender.models import ItemEmbedding, ModelVersion, SavedFilter
 
 Vector = NDArray[np.float32]
 
@@ -50,10 +50,11 @@ _REST: Final = {
 }
 
 
-def available_items() -> "QuerySet[Any]":
-    """The shop's items that may be shown right now, in no order."""
+def available_items(within: SavedFilter | None = None) -> "QuerySet[Any]":
+    """The shop's items that may be shown right now, in no order; only those of a filter, where one is given."""
     # An ordering of the shop's (Meta.ordering) would make Postgres sort the whole catalogue for every list.
-    return get_catalog().available(item_model()._default_manager.all()).order_by()
+    items = get_catalog().available(item_model()._default_manager.all()).order_by()
+    return items if within is None else within.narrow(items)
 
 
 def nearest(version: ModelVersion, vector: Vector, n: int, *, exclude: Collection[Any] = ()) -> list[tuple[Any, float]]:
@@ -67,14 +68,6 @@ def nearest(version: ModelVersion, vector: Vector, n: int, *, exclude: Collectio
     return [(row.item_id, 1.0 - row.distance) for row in rows]
 
 
-def similar(version: ModelVersion, item_id: Any, n: int, *, exclude: Collection[Any] = ()) -> list[tuple[Any, float]]:
-    """The `n` available items most like this one: (item key, cosine), best first; [] where it has no vector."""
-    vector = item_vector(version, item_id)
-    if vector is None:
-        return []
-    return nearest(version, likeness(version, vector), n, exclude={*exclude, item_id})
-
-
 def likeness(version: ModelVersion, vectors: Vector) -> Vector:
     """[..., dim] unit norm: items' vectors without their popularity, which says nothing of what an item is like."""
     alike = vectors.copy()
@@ -85,10 +78,10 @@ def likeness(version: ModelVersion, vectors: Vector) -> Vector:
     return np.where(norm > 0, alike / np.maximum(norm, 1e-9), vectors).astype(np.float32)
 
 
-def item_vector(version: ModelVersion, item_id: Any) -> Vector | None:
-    """[dim] float32; None where the version does not know the item."""
-    row = ItemEmbedding.objects.filter(version_id=version.pk, item_id=item_id).values_list("vector", flat=True).first()
-    return None if row is None else np.array(row, dtype=np.float32)
+def item_vectors(version: ModelVersion, item_ids: Collection[Any]) -> Vector:
+    """[k, dim] float32 of those of the items that the version knows, in no order."""
+    rows = ItemEmbedding.objects.filter(version_id=version.pk, item_id__in=item_ids).values_list("vector", flat=True)
+    return np.array(list(rows), dtype=np.float32).reshape(-1, version.dim)
 
 
 def compare(
@@ -100,6 +93,7 @@ def compare(
     named: Collection[Any] = (),
     numbered: Collection[int] = (),
     exclude: Collection[Any] = (),
+    within: SavedFilter | None = None,
 ) -> list[Row]:
     """Available items: the nearest to `vector` [dim], the most popular, those named by key and those named by their
     number in the version.
@@ -114,17 +108,24 @@ def compare(
         (NUMBERED, list(numbered)),
     ]
     wanted = [(source, value) for source, value in wanted if value]
-    rows = _run(version, vector, wanted, exclude, exact=not version.has_ann_index)
+    items = available_items(within)
+    rows = _run(version, vector, wanted, exclude, items, exact=not version.has_ann_index)
     if version.has_ann_index and sum(row.source == NEAREST for row in rows) < nearest:
-        rows = _run(version, vector, wanted, exclude, exact=True)
+        rows = _run(version, vector, wanted, exclude, items, exact=True)
     return rows
 
 
 def _run(
-    version: ModelVersion, vector: Vector, wanted: list[tuple[int, Any]], exclude: Collection[Any], *, exact: bool
+    version: ModelVersion,
+    vector: Vector,
+    wanted: list[tuple[int, Any]],
+    exclude: Collection[Any],
+    items: "QuerySet[Any]",
+    *,
+    exact: bool,
 ) -> list[Row]:
     try:
-        available, available_parameters = available_items().values("pk").query.sql_with_params()
+        available, available_parameters = items.values("pk").query.sql_with_params()
     except EmptyResultSet:  # `available` returned `none()`
         return []
     key = key_field().rel_db_type(connection)

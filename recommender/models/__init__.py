@@ -7,6 +7,7 @@ from recommender.models.experiments import HOLDOUT_ARM, Arm, Experiment
 from recommender.models.feedback import Feedback
 from recommender.models.items import item_foreign_key
 from recommender.models.operations import AuditEntry, TrainingSchedule
+from recommender.models.placements import Placement, SavedFilter, Source
 from recommender.models.spill import DrainedFile
 from recommender.models.training import (
     ItemEmbedding,
@@ -34,8 +35,11 @@ __all__ = [
     "LedgerEntry",
     "ModelArtifact",
     "ModelVersion",
+    "Placement",
     "QuarantinedEvent",
     "RateBucket",
+    "SavedFilter",
+    "Source",
     "Tombstone",
     "TrainingRun",
     "TrainingSchedule",

@@ -16,6 +16,7 @@ from recommender.capture.accounts import visitors_named
 from recommender.models import ApiKey, Visitor
 from recommender.serving.authentication import ApiKeyAuthentication, CallerView, IsApp, KeyHasScope
 from recommender.serving.problems import BAD_KEY, documented_problem
+from recommender.serving.recommend import recommend
 from recommender.serving.schema import documented
 from recommender.serving.serializers import BatchParameters, BatchSerializer
 from recommender.serving.views import EXAMPLE, UNKNOWN_ITEM, list_body, refuse_unknown
@@ -74,14 +75,14 @@ class BatchView(CallerView):
         """One placement for all of them; the name of a visitor or an account that is repeated counts once."""
         parameters = BatchParameters(data=request.data)
         parameters.is_valid(raise_exception=True)
-        refuse_unknown(parameters.validated_data.get("item"))
+        refuse_unknown(parameters.items)
         keys, users = (list(dict.fromkeys(parameters.validated_data[name])) for name in ("visitors", "users"))
         by_key, by_user = visitors_named(keys, users)
         found: list[tuple[Visitor | None, str | None]] = [(by_key[key], None) for key in keys if key in by_key]
         found += [(by_user[user], user) for user in users if user in by_user]
         body = {
             "lists": [
-                {**list_body(parameters.query(visitor)), "visitor": visitor and visitor.key, "user": user}
+                {**list_body(recommend(parameters.query(visitor))), "visitor": visitor and visitor.key, "user": user}
                 for visitor, user in found
             ],
             "unknown": {

@@ -10,8 +10,10 @@ from django.http import HttpRequest
 
 from recommender.capture.consent import NAMES, Consent, default_consent
 from recommender.capture.visitor import consent_of, visitor_of
+from recommender.catalog import get_catalog
 from recommender.conf import conf
 from recommender.models import Visitor
+from recommender.serving.page import Page
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +26,24 @@ def visitor_or_none(request: HttpRequest) -> Visitor | None:
     except Error:
         logger.warning("The visitor of this request could not be read.", exc_info=True)
         return None
+
+
+def page_of(request: HttpRequest) -> Page:
+    """What the page that answers this request has shown so far."""
+    if not hasattr(request, "recommender_page"):
+        request.recommender_page = Page()  # type: ignore[attr-defined]
+    page: Page = request.recommender_page  # type: ignore[attr-defined]
+    return page
+
+
+def basket_of(request: HttpRequest) -> frozenset[Any]:
+    """Keys of what lies in the request's basket, as the catalogue tells; none where the database does not say."""
+    try:
+        with _savepoint():
+            return frozenset(get_catalog().basket(request))
+    except Error:
+        logger.warning("The basket of this request could not be read.", exc_info=True)
+        return frozenset()
 
 
 def consent_for_page(request: HttpRequest | None) -> str:

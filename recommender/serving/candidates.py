@@ -12,7 +12,7 @@ from recommender.dataset.link_packing import strongest
 from recommender.dataset.ranking_features import LINKED, LINKS, SIMILARITIES, STATISTICS, Floats, part_similarities
 from recommender.index.nearest import Row, Vector, compare
 from recommender.index.partitions import unpack_vectors
-from recommender.models import ModelVersion
+from recommender.models import ModelVersion, SavedFilter
 
 POPULAR_CANDIDATES: Final = 50
 UNKNOWN: Final = bytes(4 * len(STATISTICS))
@@ -51,21 +51,27 @@ def retrieve(
     exclude: Collection[Any],
     *,
     toward: Vector | None = None,
+    within: SavedFilter | None = None,
+    only: Collection[Any] | None = None,
 ) -> Candidates:
     """The CANDIDATES nearest to `vector` [dim], what the newest items lead to, the most popular and the visitor's `own`
     items, as far as available.
 
     Args:
         toward: [dim] looked around instead; what is found is still compared with `vector`.
+        within: only items of this filter.
+        only: keys; these items, as far as the version knows them, and no others.
     """
+    is_wide = only is None
     found = compare(
         version,
         vector if toward is None else toward,
-        nearest=conf.CANDIDATES,
-        popular=POPULAR_CANDIDATES,
-        named=own,
-        numbered=strongest(linked.rows, linked.strengths, LINKED).tolist(),
+        nearest=conf.CANDIDATES if is_wide else 0,
+        popular=POPULAR_CANDIDATES if is_wide else 0,
+        named=own if only is None else only,
+        numbered=strongest(linked.rows, linked.strengths, LINKED).tolist() if is_wide else (),
         exclude=exclude,
+        within=within,
     )
     rows = list({row.item_id: row for row in found}.values())  # an item comes once, whichever source named it
     if not rows:

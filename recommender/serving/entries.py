@@ -1,57 +1,154 @@
-"""Keys in order → the shop's own objects, as long as they may be shown."""
+"""Candidates of a source, and keys in order → the shop's own objects, as long as they may be shown."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db.models import BinaryField, F, Func, Model, OuterRef, QuerySet, Subquery
+import numpy as np
+from django.db.models import Model, QuerySet
 
 from recommender.catalog import get_catalog
-from recommender.index.nearest import Vector, available_items
-from recommender.index.partitions import unpack_vector
-from recommender.models import ItemEmbedding, ModelVersion
+from recommender.dataset.ranking_features import Floats
+from recommender.index.nearest import available_items
+from recommender.models import ModelVersion, SavedFilter
+from recommender.serving.arrange import Flags
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An available item with the score that put it here; `vector` [dim] where a version was asked."""
+    """An available item with the score that put it here."""
 
     item: Model
     score: float
-    vector: Vector | None = None
+
+
+Explain = Callable[[Sequence[Shown]], list[str]]
+
+
+def title_says_it(shown: Sequence[Shown]) -> list[str]:
+    """No reasons: the list's title is the reason."""
+    return [""] * len(shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Candidates of a source, best first.
+
+    Attributes:
+        scores: [n], falling. vectors: [n, dim] unit norm, where the source has them.
+        is_repeat: [n] what the visitor has bought before; None where the source does not ask.
+        explain: some of these items, as shown → one reason each.
+    """
+
+    keys: list[Any] = field(default_factory=list)
+    scores: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    version: ModelVersion | None = None
+    vectors: Floats | None = None
+    is_repeat: Flags | None = None
+    explain: Explain = title_says_it
+
+    @classmethod
+    def of(
+        cls,
+        scored: Sequence[tuple[Any, float]],
+        version: ModelVersion | None = None,
+        explain: Explain = title_says_it,
+    ) -> "Found":
+        """(item key, score), best first."""
+        scores = np.array([score for _key, score in scored], dtype=np.float32)
+        return cls([key for key, _score in scored], scores, version, explain=explain)
+
+    def without(self, unwanted: frozenset[Any]) -> "Found":
+        """The same candidates but these."""
+        rows = [row for row, key in enumerate(self.keys) if key not in unwanted]
+        return self if len(rows) == len(self.keys) else self._only(rows)
+
+    def followed_by(self, other: "Found") -> "Found":
+        """These candidates, and behind the last of them those of another source; its scores move down for that."""
+        if not self.keys:
+            return other
+        new = other.without(frozenset(self.keys))
+        if not new.keys:
+            return self
+        apart = max(float(self.scores[0] - self.scores[-1]), 1e-6)
+        moved = float(new.scores[0] - self.scores[-1]) + apart
+        own = frozenset(self.keys)
+
+        def explain(shown: Sequence[Shown]) -> list[str]:
+            first = iter(self.explain([each for each in shown if each.item.pk in own]))
+            back = [replace(each, score=each.score + moved) for each in shown if each.item.pk not in own]
+            second = iter(new.explain(back))
+            return [next(first) if each.item.pk in own else next(second) for each in shown]
+
+        has_vectors = self.vectors is not None and new.vectors is not None
+        return Found(
+            self.keys + new.keys,
+            np.concatenate([self.scores, new.scores - np.float32(moved)]),
+            self.version or new.version,
+            np.concatenate([self.vectors, new.vectors]) if has_vectors else None,
+            np.concatenate([self._repeats(), new._repeats()]),
+            explain,
+        )
+
+    def _only(self, rows: list[int]) -> "Found":
+        return replace(
+            self,
+            keys=[self.keys[row] for row in rows],
+            scores=self.scores[rows],
+            vectors=None if self.vectors is None else self.vectors[rows],
+            is_repeat=None if self.is_repeat is None else self.is_repeat[rows],
+        )
+
+    def _repeats(self) -> Flags:
+        return np.zeros(len(self.keys), dtype=bool) if self.is_repeat is None else self.is_repeat
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a rung answers: items in order, one reason each (none at all where the list's title says it)."""
+    """What a rung answers: items in order, one reason each."""
 
     shown: list[Shown] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     version: ModelVersion | None = None
 
 
-def take_available(scored: Sequence[tuple[Any, float]], n: int, version: ModelVersion | None = None) -> list[Shown]:
-    """The first `n` of (item key, score), in this order, that are still available; one statement where none is gone."""
-    taken: list[Shown] = []
+def take_available(
+    keys: Sequence[Any], n: int, *, within: SavedFilter | None = None, groups: frozenset[Any] = frozenset()
+) -> list[Model]:
+    """The first `n` of these keys, in this order, that are still available; one statement where none is left out.
+
+    Args:
+        within: only items of this filter.
+        groups: variant groups that stand on the page already; of every other group the first item is taken.
+    """
+    taken: list[Model] = []
+    groups_taken = set(groups)
     start, step = 0, n
-    while len(taken) < n and start < len(scored):
-        chunk = scored[start : start + step]
+    while len(taken) < n and start < len(keys):
+        chunk = keys[start : start + step]
         start, step = start + step, step * 2
-        items = {item.pk: item for item in _items([key for key, _ in chunk], version)}
-        taken += [Shown(items[key], score, _vector(items[key])) for key, score in chunk if key in items]
+        items = {item.pk: item for item in _items(chunk, within)}
+        for key in chunk:
+            if key in items and _is_new_group(items[key], groups_taken):
+                taken.append(items[key])
     return taken[:n]
 
 
-def _items(keys: Sequence[Any], version: ModelVersion | None) -> "QuerySet[Any]":
-    items: QuerySet[Any] = available_items().filter(pk__in=keys).select_related(*get_catalog().select_related)
-    if version is None:
-        return items
-    own = ItemEmbedding.objects.filter(version_id=version.pk, item_id=OuterRef("pk"))
-    packed = Func(F("vector"), function="halfvec_send", output_field=BinaryField())
-    items = items.annotate(recommender_vector=Subquery(own.values(packed=packed)[:1]))
-    return items
+def _is_new_group(item: Model, taken: set[Any]) -> bool:
+    """Whether none of the item's variants was taken before; the item takes its group."""
+    group = get_catalog().item_group(item)
+    if group is None:
+        return True
+    is_new = group not in taken
+    taken.add(group)
+    return is_new
 
 
-def _vector(item: Any) -> Vector | None:
-    packed = getattr(item, "recommender_vector", None)
-    return None if packed is None else unpack_vector(packed)
+def titles(keys: Sequence[Any]) -> dict[Any, str]:
+    """item key → title, of the available ones among `keys`."""
+    return {item.pk: get_catalog().item_title(item) for item in _items(keys, None)} if keys else {}
+
+
+def _items(keys: Sequence[Any], within: SavedFilter | None) -> "QuerySet[Any]":
+    items: QuerySet[Any] = available_items(within).filter(pk__in=keys)
+    return items.select_related(*get_catalog().select_related)

@@ -1,69 +1,97 @@
-"""The personal rung: history → visitor vector → candidates → ranking → reasons."""
+"""The personal sources: history → visitor vector → candidates → ranking."""
 
-import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recommender.conf import conf
 from recommender.dataset.ranking_features import OWN
 from recommender.exceptions import NoLiveVersion
+from recommender.index.nearest import Vector
 from recommender.index.publish import live_version
-from recommender.index.reading import reading
+from recommender.models import ModelVersion, Visitor
 from recommender.serving.candidates import retrieve
-from recommender.serving.entries import Answer, take_available
-from recommender.serving.history import read_history
-from recommender.serving.query import Query
+from recommender.serving.entries import Found
+from recommender.serving.history import History
+from recommender.serving.page import Asked, Page
+from recommender.serving.popular import newest_items
 from recommender.serving.reasons import explain
 from recommender.serving.scoring import score
-from recommender.serving.visitor_vector import visitor_encoder
+from recommender.serving.visitor_vector import Pool, visitor_encoder
 
 
-def recommended_for_you(query: Query) -> Answer:
-    """Items ranked for this visitor; empty for a visitor without an event on an item that the version knows.
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """What a page reads of its visitor once. vector: [dim] what the visitor is after, unit norm."""
+
+    version: ModelVersion
+    history: History
+    vector: Vector
+    pool: Pool | None
+
+
+def recommended_for_you(asked: Asked) -> Found:
+    """Ranked for this visitor; nothing for a visitor without an event on an item that the version knows.
 
     Raises:
-        NoLiveVersion, ArtifactCorrupt, DatabaseError: the next rung answers.
+        NoLiveVersion, ArtifactCorrupt, DatabaseError: the next source answers.
     """
+    taste = _taste(asked)
+    if taste is None:
+        return Found()
+    key = ("ranked", taste.version.pk, asked.placement.within_id, asked.query.unwanted)
+    return asked.page.once(key, lambda: _ranked(taste, asked))
+
+
+def new_for_you(asked: Asked) -> Found:
+    """The newest items, ranked for this visitor; items that the version does not know yet are left to other lists.
+
+    Raises:
+        as `recommended_for_you`.
+    """
+    taste = _taste(asked)
+    newest = [key for key, _score in newest_items(asked.placement.within)]
+    return Found() if taste is None or not newest else _ranked(taste, asked, only=newest)
+
+
+def _taste(asked: Asked) -> Taste | None:
     version = live_version()
     if version is None:
         raise NoLiveVersion(NoLiveVersion.__doc__)
-    if query.visitor is None:
-        return Answer()
+    visitor = asked.query.visitor
+    if visitor is None:
+        return None
+    return asked.page.once(("taste", version.pk, visitor.pk), lambda: _read_taste(version, visitor, asked.page))
+
+
+def _read_taste(version: ModelVersion, visitor: Visitor, page: Page) -> Taste | None:
     encoder = visitor_encoder(version)
-    with reading(conf.BUDGET_MS, neighbours=conf.CANDIDATES):
-        history = read_history(query.visitor, version, encoder.max_length)
-        vector = encoder.encode(history)
-        if vector is None:
-            return Answer()
-        own, _facts = history.own()
-        unwanted = query.unwanted | history.opinions.refused
-        candidates = retrieve(
-            version, vector, history.linked(), own, unwanted, toward=history.opinions.pulled(version, vector)
-        )
-        scored = score(version, history, vector, candidates)
-        is_repeat = scored.owned[:, OWN.index("is_repeat")] > 0
-        best = mix(np.argsort(-scored.scores, kind="stable").tolist(), is_repeat, conf.REPEAT_SHARE)
-        shown = take_available([(candidates.item[row], float(scored.scores[row])) for row in best], query.n)
-        return Answer(shown, explain(shown, scored, encoder.pool), version)
+    history = page.history(visitor, version, encoder.max_length)
+    vector = encoder.encode(history)
+    return None if vector is None else Taste(version, history, vector, encoder.pool)
 
 
-def mix(order: list[int], is_repeat: NDArray[np.bool_], repeat_share: float) -> list[int]:
-    """The same rows, best first, with repeats held back where they would take more than their share of a list's top.
-
-    A household's next basket is mostly what it always buys, and the ranker knows that; but a shelf of habits alone is
-    what "buy again" is for, and could not answer to what the visitor just looked at.
-    """
-    repeats = [row for row in order if is_repeat[row]][::-1]
-    discoveries = [row for row in order if not is_repeat[row]][::-1]
-    rank = {row: place for place, row in enumerate(order)}
-    mixed: list[int] = []
-    used = 0
-    while repeats and discoveries:
-        allowed = used < math.ceil(repeat_share * (len(mixed) + 1))
-        if allowed and rank[repeats[-1]] < rank[discoveries[-1]]:
-            mixed.append(repeats.pop())
-            used += 1
-        else:
-            mixed.append(discoveries.pop())
-    return mixed + repeats[::-1] + discoveries[::-1]
+def _ranked(taste: Taste, asked: Asked, only: list[Any] | None = None) -> Found:
+    """The ranker's order. `only`: of these items, else of all that retrieval finds."""
+    version, history, vector = taste.version, taste.history, taste.vector
+    own, _facts = history.own()
+    candidates = retrieve(
+        version,
+        vector,
+        history.linked(),
+        own,
+        asked.query.unwanted | history.opinions.refused,
+        toward=history.opinions.pulled(version, vector),
+        within=asked.placement.within,
+        only=only,
+    )
+    scored = score(version, history, vector, candidates)
+    order = np.argsort(-scored.scores, kind="stable")
+    return Found(
+        keys=[candidates.item[row] for row in order],
+        scores=scored.scores[order],
+        version=version,
+        vectors=candidates.vectors[order],
+        is_repeat=scored.owned[order, OWN.index("is_repeat")] > 0,
+        explain=lambda shown: explain(shown, scored, taste.pool),
+    )

@@ -4,25 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import Model
-from django.utils.translation import gettext_lazy
 
 from recommender.models import Visitor
-
-FOR_YOU: Final = "for_you"
-SIMILAR_ITEMS: Final = "similar_items"
-BOUGHT_TOGETHER: Final = "bought_together"
-RECENTLY_VIEWED: Final = "recently_viewed"
-BUY_AGAIN: Final = "buy_again"
-PLACEMENTS: Final = (FOR_YOU, SIMILAR_ITEMS, BOUGHT_TOGETHER, RECENTLY_VIEWED, BUY_AGAIN)
-NEED_ITEM: Final = frozenset({SIMILAR_ITEMS, BOUGHT_TOGETHER})  # lists that start from an item
-
-TITLES: Final = {
-    FOR_YOU: gettext_lazy("Recommended for you"),
-    SIMILAR_ITEMS: gettext_lazy("Similar items"),
-    BOUGHT_TOGETHER: gettext_lazy("Often bought together"),
-    RECENTLY_VIEWED: gettext_lazy("Recently viewed"),
-    BUY_AGAIN: gettext_lazy("Buy it again"),
-}
 
 PERSONAL: Final = "personal"  # from this visitor's own events
 ITEM: Final = "item"  # from the item that the list starts from
@@ -35,11 +18,12 @@ class Query:
     """Which list, for whom.
 
     Attributes:
-        placement: one of PLACEMENTS.
+        placement: name of one of `placements()`.
         visitor: None for somebody without any event yet.
         n: items wanted, ≥ 1; fewer come where fewer are available.
-        item_id: the shop's key; needed by the placements in NEED_ITEM.
-        exclude: keys that must not be in the list, for example what lies in the basket.
+        item_id: the shop's key of what the list starts from; some placements are nothing without one.
+        exclude: keys that must not be in the list.
+        items: keys, where the list starts from several, a basket for example.
     """
 
     placement: str
@@ -47,17 +31,18 @@ class Query:
     n: int
     item_id: Any = None
     exclude: frozenset[Any] = frozenset()
+    items: tuple[Any, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.placement not in PLACEMENTS:
-            raise ValueError(f"unknown placement {self.placement!r}: known are {', '.join(PLACEMENTS)}")
-        if self.placement in NEED_ITEM and self.item_id is None:
-            raise ValueError(f"placement {self.placement!r} starts from an item: give item_id")
+    @property
+    def start(self) -> tuple[Any, ...]:
+        """What the list starts from, without repeats."""
+        one = () if self.item_id is None else (self.item_id,)
+        return tuple(dict.fromkeys((*one, *self.items)))
 
     @property
     def unwanted(self) -> frozenset[Any]:
-        """`exclude`, and the item that the list starts from."""
-        return self.exclude if self.item_id is None else self.exclude | {self.item_id}
+        """`exclude`, and what the list starts from."""
+        return self.exclude.union(self.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +69,7 @@ class Recommendations:
     Attributes:
         version_id: the ModelVersion behind it; None where none was needed or live.
         token: signed impression token, sent back with clicks; "" for an empty list.
+        title: a heading for shoppers, in the language of the request.
     """
 
     placement: str
@@ -91,3 +77,4 @@ class Recommendations:
     rung: str
     version_id: int | None
     token: str
+    title: str = ""

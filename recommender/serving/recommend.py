@@ -1,9 +1,7 @@
 """The door to every list: try one rung after the other; a page never sees an exception of ours."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Final
+from collections.abc import Iterable, Sequence
 
 from django.db import Error
 
@@ -11,96 +9,93 @@ from recommender.conf import conf
 from recommender.exceptions import NoLiveVersion, RecommenderError
 from recommender.index.publish import serving_version
 from recommender.index.reading import reading
-from recommender.models import Arm
+from recommender.models import Placement
 from recommender.serving.arms import ServedArm, arm_of
-from recommender.serving.classic import content_only, item_knn
-from recommender.serving.entries import Answer
+from recommender.serving.compose import compose
+from recommender.serving.entries import Answer, Found
 from recommender.serving.impressions import impression_token
-from recommender.serving.lists import bought_together, buy_again, popular_now, recently_viewed, similar_items
-from recommender.serving.opinions import refused_items
-from recommender.serving.personal import recommended_for_you
-from recommender.serving.query import (
-    BOUGHT_TOGETHER,
-    BUY_AGAIN,
-    FOR_YOU,
-    ITEM,
-    NOTHING,
-    PERSONAL,
-    POPULAR,
-    RECENTLY_VIEWED,
-    SIMILAR_ITEMS,
-    Entry,
-    Query,
-    Recommendations,
-)
+from recommender.serving.page import Asked, Page
+from recommender.serving.placements import FOR_YOU, needs_items, placement_named, title_of
+from recommender.serving.query import NOTHING, Entry, Query, Recommendations
+from recommender.serving.sources import FINDERS, STRATEGIES
 
 logger = logging.getLogger(__name__)
 
-Rung = tuple[str, Callable[[Query], Answer]]
 
-# Only "for you" steps down to what is popular: under the other titles it would be a lie.
-LADDERS: Final[dict[str, tuple[Rung, ...]]] = {
-    FOR_YOU: ((PERSONAL, recommended_for_you), (POPULAR, popular_now)),
-    SIMILAR_ITEMS: ((ITEM, similar_items),),
-    BOUGHT_TOGETHER: ((ITEM, bought_together),),
-    RECENTLY_VIEWED: ((PERSONAL, recently_viewed),),
-    BUY_AGAIN: ((PERSONAL, buy_again),),
-}
-# What an arm of an experiment shows instead of the personal list.
-STRATEGIES: Final[dict[str, Rung]] = {
-    Arm.Strategy.POPULAR: (POPULAR, popular_now),
-    Arm.Strategy.ITEM_KNN: (PERSONAL, item_knn),
-    Arm.Strategy.CONTENT: (PERSONAL, content_only),
-    Arm.Strategy.HABITS: (PERSONAL, buy_again),
-}
-
-
-def recommend(query: Query) -> Recommendations:
+def recommend(query: Query, page: Page | None = None, placement: Placement | None = None) -> Recommendations:
     """The list of the first rung that has one; an empty one from the rung "nothing" where none has.
 
     Errors of the database and of the plugin are logged and lead one rung down. Each read is cut off after
     RECOMMENDER_BUDGET_MS; bugs of the shop's own `available()` are not hidden.
+
+    Args:
+        page: what stands on the page already; this list shows nothing of it, and is added to it.
+        placement: what the list is made of, instead of the placement that the query names.
+    Raises:
+        ValueError: there is no such placement, or it is nothing without an item and the query has none.
     """
+    chosen = placement or placement_named(query.placement)
+    if needs_items(chosen) and not query.start:
+        raise ValueError(f"placement {query.placement!r} starts from an item: give item_id, or items")
+    asked = Asked(query, chosen, Page() if page is None else page)
     arm = arm_of(query.visitor)
     with serving_version(arm.version if arm else None):
-        return _first_answer(query, _ladder(query.placement, arm))
+        for names in _rungs(chosen, arm):
+            rung, answer = _first_answer(asked, names)
+            if answer.shown:
+                asked.page.show(entry.item for entry in answer.shown)
+                return _recommendations(asked, rung, answer)
+    return Recommendations(query.placement, (), NOTHING, None, "", title_of(chosen))
 
 
-def _ladder(placement: str, arm: ServedArm | None) -> tuple[Rung, ...]:
-    """An arm with a strategy of its own has it on the first rung of "for you"."""
-    ladder = LADDERS[placement]
-    if arm is None or placement != FOR_YOU or arm.strategy not in STRATEGIES:
-        return ladder
-    return STRATEGIES[arm.strategy], ladder[-1]
+def recommend_page(queries: Sequence[Query], page: Page | None = None) -> list[Recommendations]:
+    """The lists of one page, as asked; no item is in two of them. What all of them need is read once.
+
+    The most important placement chooses first; of equally important ones, the first that is asked for.
+    """
+    page = Page() if page is None else page
+    order = sorted(range(len(queries)), key=lambda place: -placement_named(queries[place].placement).importance)
+    found = {place: recommend(queries[place], page) for place in order}
+    return [found[place] for place in range(len(queries))]
 
 
-def _first_answer(query: Query, ladder: tuple[Rung, ...]) -> Recommendations:
-    for rung, answer in ladder:
+def _rungs(placement: Placement, arm: ServedArm | None) -> Iterable[Sequence[str]]:
+    """The sources, which fill a list together, then each fall-back by itself.
+
+    An arm with a strategy of its own has it in the place of the sources of "for you".
+    """
+    has_strategy = arm is not None and arm.strategy in STRATEGIES and placement.name == FOR_YOU
+    yield [STRATEGIES[arm.strategy]] if arm is not None and has_strategy else placement.sources
+    for name in placement.fallbacks:
+        yield (name,)
+
+
+def _first_answer(asked: Asked, names: Sequence[str]) -> tuple[str, Answer]:
+    """(rung of the first source that has something, the list): the next source is asked where the list is short."""
+    rung, answer, found = NOTHING, Answer(), Found()
+    for finder in (FINDERS[name] for name in names):
+        if not finder.can_answer(asked) or len(answer.shown) >= asked.query.n:
+            continue
         try:
-            found = answer(query if answer is recommended_for_you else _without_refused(query))
+            with reading(conf.BUDGET_MS, neighbours=conf.CANDIDATES):
+                found = found.followed_by(finder.find(asked))
+                answer = compose(asked, found)
         except NoLiveVersion:
             continue  # a new shop, not a fault: the admin page says so
         except (RecommenderError, Error):
-            logger.warning("The %s rung of %s failed; stepping down.", rung, query.placement, exc_info=True)
+            logger.warning(
+                "The %s rung of %s failed; stepping down.", finder.rung, asked.query.placement, exc_info=True
+            )
             continue
-        if found.shown:
-            return _recommendations(query, rung, found)
-    return Recommendations(query.placement, (), NOTHING, None, "")
+        rung = finder.rung if rung == NOTHING and answer.shown else rung
+    return rung, answer
 
 
-def _without_refused(query: Query) -> Query:
-    """The same question without what the visitor does not want to see; the personal list knows that itself."""
-    with reading(conf.BUDGET_MS):
-        return replace(query, exclude=query.exclude | refused_items(query.visitor))
-
-
-def _recommendations(query: Query, rung: str, found: Answer) -> Recommendations:
-    reasons = found.reasons or [""] * len(found.shown)
+def _recommendations(asked: Asked, rung: str, found: Answer) -> Recommendations:
     entries = tuple(
         Entry(shown.item, shown.score, reason, slot)
-        for slot, (shown, reason) in enumerate(zip(found.shown, reasons, strict=True), start=1)
+        for slot, (shown, reason) in enumerate(zip(found.shown, found.reasons, strict=True), start=1)
     )
     version_id = found.version.pk if found.version else None
-    return Recommendations(
-        query.placement, entries, rung, version_id, impression_token(query, rung, version_id, entries)
-    )
+    token = impression_token(asked.query, rung, version_id, entries)
+    return Recommendations(asked.query.placement, entries, rung, version_id, token, title_of(asked.placement))

@@ -1,6 +1,7 @@
 """What the API takes and gives."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 from django.db.models import IntegerField
@@ -12,11 +13,16 @@ from rest_framework import serializers
 
 from recommender.catalog import item_key, key_field
 from recommender.conf import conf
-from recommender.serving.query import FOR_YOU, NEED_ITEM, PLACEMENTS, Query
+from recommender.serving.placements import FOR_YOU, length_of, needs_items, placement_named, placements
+from recommender.serving.query import Query
 from recommender.tokens import read_impressions
 
 MAX_EXCLUDED = 500
+MAX_STARTS = 50  # items that a list starts from
+MAX_LISTS = 10  # of one page
 MAX_PAGES = 20  # tokens of earlier lists in one address, which servers cut off at some 8,000 characters
+
+Basket = Callable[[], frozenset[Any]]  # → keys of what lies in the caller's basket
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -50,14 +56,19 @@ class ListParameters(serializers.Serializer):
     )
 
     @classmethod
-    def of(cls, parameters: QueryDict) -> "ListParameters":
-        """Bound to a query string: the last of a repeated name counts, all of `exclude` and `after`."""
-        data: dict[str, object] = dict(parameters.items())
+    def of(cls, parameters: QueryDict) -> Self:
+        """Bound to a query string: of a repeated name the last counts, of a list all."""
+        return cls(data=cls.data_of(parameters))
+
+    @classmethod
+    def data_of(cls, parameters: QueryDict) -> dict[str, Any]:
+        """The query string as what the fields expect."""
+        data: dict[str, Any] = dict(parameters.items())
         if "after" in parameters:
             data["after"] = parameters.getlist("after")
         sent = parameters.getlist("exclude")
         keys = [key for value in sent for key in value.split(",") if key]
-        return cls(data={**data, "exclude": keys if len(sent) <= MAX_EXCLUDED else sent})  # empty ones count, too
+        return {**data, "exclude": keys if len(sent) <= MAX_EXCLUDED else sent}  # empty ones count, too
 
     def get_fields(self) -> dict[str, serializers.Field]:
         n = serializers.IntegerField(
@@ -77,34 +88,76 @@ class ListParameters(serializers.Serializer):
         return frozenset(item_key(key) for claims in lists if claims for key in claims["i"])
 
     @property
-    def length(self) -> int:
-        return int(self.validated_data.get("n", conf.LIST_LENGTH))
-
-    @property
     def excluded(self) -> frozenset[Any]:
         return frozenset(self.validated_data.get("exclude", ())) | frozenset(self.validated_data.get("after", ()))
 
+    def query_for(self, placement: str, visitor: Any, basket: Basket, items: tuple[Any, ...] = ()) -> Query:
+        """The question for one placement. `basket`: asked where the placement leaves out what lies in it."""
+        chosen = placement_named(placement)
+        excluded = self.excluded | basket() if chosen.excludes_basket else self.excluded
+        n = self.validated_data.get("n") or length_of(chosen)
+        return Query(placement, visitor, n, exclude=excluded, items=items)
 
-class RecommendationParameters(ListParameters):
-    """... and which list."""
 
-    placement = serializers.ChoiceField(PLACEMENTS, default=FOR_YOU, help_text="Which list.")
-    item = ItemKeyField(
+class StartParameters(ListParameters):
+    """... and what the lists start from."""
+
+    item = serializers.ListField(
+        child=ItemKeyField(),
         required=False,
-        help_text=f"The item that the list starts from; needed by {' and '.join(sorted(NEED_ITEM))}.",
+        max_length=MAX_STARTS,
+        help_text="What the list starts from; several for a basket, for example.",
     )
 
+    @classmethod
+    def data_of(cls, parameters: QueryDict) -> dict[str, Any]:
+        return {**super().data_of(parameters), "item": [key for key in parameters.getlist("item") if key]}
+
+    @property
+    def items(self) -> tuple[Any, ...]:
+        return tuple(self.validated_data.get("item", ()))
+
+
+class RecommendationParameters(StartParameters):
+    """... and which list."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        placement = serializers.ChoiceField([*placements()], default=FOR_YOU, help_text="Which list.")
+        return {"placement": placement, **super().get_fields()}
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs["placement"] in NEED_ITEM and "item" not in attrs:
+        if needs_items(placement_named(attrs["placement"])) and not attrs.get("item"):
             raise serializers.ValidationError(
                 {"item": [_("Needed by the placement %(placement)s.") % {"placement": attrs["placement"]}]}
             )
         return attrs
 
-    def query(self, visitor: Any) -> Query:
+    def query(self, visitor: Any, basket: Basket = frozenset) -> Query:
         """The question that these parameters ask for this visitor."""
-        values = self.validated_data
-        return Query(values["placement"], visitor, self.length, values.get("item"), self.excluded)
+        return self.query_for(self.validated_data["placement"], visitor, basket, self.items)
+
+
+class PageParameters(StartParameters):
+    """... and which lists; those that start from an item are left out where none is named."""
+
+    @classmethod
+    def data_of(cls, parameters: QueryDict) -> dict[str, Any]:
+        return {**super().data_of(parameters), "placement": parameters.getlist("placement")}
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        placement = serializers.ListField(
+            child=serializers.ChoiceField([*placements()]),
+            min_length=1,
+            max_length=MAX_LISTS,
+            help_text="Which lists, in the order of the page: repeated.",
+        )
+        return {"placement": placement, **super().get_fields()}
+
+    def queries(self, visitor: Any, basket: Basket) -> list[Query]:
+        """One question a placement."""
+        names = dict.fromkeys(self.validated_data["placement"])
+        wanted = [name for name in names if self.items or not needs_items(placement_named(name))]
+        return [self.query_for(name, visitor, basket, self.items) for name in wanted]
 
 
 class BatchParameters(RecommendationParameters):
@@ -154,7 +207,6 @@ class CardSerializer(serializers.Serializer):
 class RecommendationsSerializer(serializers.Serializer):
     """A list and what is needed to report clicks on it."""
 
-    placement = serializers.ChoiceField(PLACEMENTS)
     title = serializers.CharField(help_text="A heading for the list, in the caller's language.")
     rung = serializers.ChoiceField(
         ["personal", "item", "popular", "nothing"],
@@ -163,6 +215,15 @@ class RecommendationsSerializer(serializers.Serializer):
     version = serializers.IntegerField(allow_null=True, help_text="The model version behind the list, if any.")
     token = serializers.CharField(help_text="Goes back with clicks on this list; empty for an empty list.")
     items = CardSerializer(many=True)
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return {"placement": serializers.ChoiceField([*placements()]), **super().get_fields()}
+
+
+class PageSerializer(serializers.Serializer):
+    """The lists of a page, in the order of the request."""
+
+    lists = RecommendationsSerializer(many=True)
 
 
 class VisitorListSerializer(RecommendationsSerializer):

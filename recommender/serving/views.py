@@ -1,6 +1,7 @@
 """Lists for browsers and apps. The caller gets its own visitor's list; only an app with a key names another visitor."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -20,14 +21,21 @@ from recommender.conf import conf
 from recommender.index.reading import reading
 from recommender.models import ApiKey, Visitor
 from recommender.serving.authentication import VISITOR_PARAMETERS, CallerView
-from recommender.serving.caller import visitor_or_none
+from recommender.serving.caller import basket_of, visitor_or_none
 from recommender.serving.cards import card
 from recommender.serving.etags import list_etag
+from recommender.serving.placements import SIMILAR_ITEMS
 from recommender.serving.problems import BAD_KEY, documented_problem
-from recommender.serving.query import SIMILAR_ITEMS, TITLES, Query
-from recommender.serving.recommend import recommend
+from recommender.serving.query import Query, Recommendations
+from recommender.serving.recommend import recommend, recommend_page
 from recommender.serving.schema import documented
-from recommender.serving.serializers import ListParameters, RecommendationParameters, RecommendationsSerializer
+from recommender.serving.serializers import (
+    ListParameters,
+    PageParameters,
+    PageSerializer,
+    RecommendationParameters,
+    RecommendationsSerializer,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -90,10 +98,14 @@ class ListView(CallerView):
         named = self.named_visitor(request)
         return named if named or isinstance(request.auth, ApiKey) else visitor_or_none(request._request)
 
+    def basket(self, request: Request) -> frozenset[Any]:
+        """What lies in the browser's basket; another app says by `exclude` what lies in somebody's."""
+        return frozenset() if isinstance(request.auth, ApiKey) else basket_of(request._request)
+
     def answer(self, request: Request, query: Query) -> HttpResponseBase:
         """The list, or 304 where the client has it. A browser that somebody else may use next keeps no list."""
-        refuse_unknown(query.item_id)
-        data = RecommendationsSerializer(list_body(query), context={"request": request}).data
+        refuse_unknown(query.start)
+        data = RecommendationsSerializer(list_body(recommend(query)), context={"request": request}).data
         kept = "no-cache" if isinstance(request.auth, ApiKey) else "no-store"
         etag = list_etag(data)
         response = Response(data, headers={"Cache-Control": f"private, {kept}", "ETag": etag})
@@ -112,7 +124,26 @@ class RecommendationsView(ListView):
         """For the session's visitor, or for the visitor that an app with a key names; without one, what is popular."""
         parameters = RecommendationParameters.of(request.query_params)
         parameters.is_valid(raise_exception=True)
-        return self.answer(request, parameters.query(self.visitor(request)))
+        return self.answer(request, parameters.query(self.visitor(request), lambda: self.basket(request)))
+
+
+class PageView(ListView):
+    @documented(
+        operation_id="recommendations_page",
+        summary="Several lists for one page",
+        parameters=[PageParameters, *VISITOR_PARAMETERS],
+        responses={code: RESPONSES[code] for code in (400, 401, 403, 404)} | {200: PageSerializer},
+    )
+    def get(self, request: Request) -> Response:
+        """No item is in two of them: the most important placement chooses first, then in the order asked."""
+        parameters = PageParameters.of(request.query_params)
+        parameters.is_valid(raise_exception=True)
+        refuse_unknown(parameters.items)
+        basket = self.basket(request)
+        found = recommend_page(parameters.queries(self.visitor(request), lambda: basket))
+        lists = {"lists": [list_body(each) for each in found]}
+        data = PageSerializer(lists, context={"request": request}).data
+        return Response(data, headers={"Cache-Control": "private, no-store"})
 
 
 class SimilarItemsView(ListView):
@@ -135,25 +166,25 @@ class SimilarItemsView(ListView):
         except ValidationError as error:
             raise NotFound(_("There is no such item."), code="unknown_item") from error
         visitor = self.visitor(request)
-        return self.answer(request, Query(SIMILAR_ITEMS, visitor, parameters.length, item_id, parameters.excluded))
+        basket = self.basket(request)
+        return self.answer(request, parameters.query_for(SIMILAR_ITEMS, visitor, lambda: basket, (item_id,)))
 
 
-def refuse_unknown(item_id: Any) -> None:
-    """Go on without an item, and with one that the shop has.
+def refuse_unknown(item_ids: Sequence[Any]) -> None:
+    """Go on without items, and where the shop has one of them.
 
     Raises:
-        NotFound: it has not.
+        NotFound: it has none.
     """
-    if item_id is not None and not item_exists(item_id):
+    if item_ids and not any_item_exists(item_ids):
         raise NotFound(_("There is no such item."), code="unknown_item")
 
 
-def list_body(query: Query) -> dict[str, Any]:
+def list_body(found: Recommendations) -> dict[str, Any]:
     """What `RecommendationsSerializer` takes."""
-    found = recommend(query)
     return {
         "placement": found.placement,
-        "title": TITLES[found.placement],
+        "title": found.title,
         "rung": found.rung,
         "version": found.version_id,
         "token": found.token,
@@ -161,11 +192,11 @@ def list_body(query: Query) -> dict[str, Any]:
     }
 
 
-def item_exists(item_id: Any) -> bool:
-    """Whether the shop has the item; True where the database does not say, so that the ladder answers."""
+def any_item_exists(item_ids: Sequence[Any]) -> bool:
+    """Whether the shop has one of the items; True where the database does not say, so that the ladder answers."""
     try:
         with reading(conf.BUDGET_MS):
-            return item_model()._default_manager.filter(pk=item_id).exists()
+            return item_model()._default_manager.filter(pk__in=item_ids).exists()
     except Error:
         logger.warning("The database did not say whether an item exists.", exc_info=True)
         return True

@@ -4,16 +4,22 @@ Every list tag takes n=, title=, exclude= (an item, a key, or several) and templ
 
     {% recommended_for_you n=12 %}                {% buy_again %}       {% recently_viewed exclude=product %}
     {% similar_items product title=_("Like it") %}   {% bought_together product n=4 %}
+    {% recommendations "trending" n=6 %}          {% recommendations "basket_complement" items=products %}
+
+The lists of a page never show an item twice; the one that comes first chooses first. Where an important list stands
+further down, {% recommendations_page "buy_again" "for_you" %} above them all lets the placements' importance decide.
 
 Once a page: {% recommender_styles %} in the head, {% recommender_beacon %} at the end of the body.
 """
 
+import logging
 from collections.abc import Iterable
 from secrets import token_hex
 from typing import Any, Final
 
 from django import template
 from django.db.models import Model
+from django.http import HttpRequest
 from django.template.context import Context
 from django.templatetags.static import static
 from django.urls import reverse
@@ -22,45 +28,69 @@ from django.utils.safestring import SafeString, mark_safe
 
 from recommender.capture.consent import Consent
 from recommender.conf import conf
-from recommender.serving import query as placements
-from recommender.serving.caller import consent_for_page, consent_or_none, visitor_or_none
+from recommender.serving import placements
+from recommender.serving.caller import basket_of, consent_for_page, consent_or_none, page_of, visitor_or_none
 from recommender.serving.cards import card
-from recommender.serving.query import NEED_ITEM, Query
-from recommender.serving.recommend import recommend
+from recommender.serving.page import Page
+from recommender.serving.placements import length_of, needs_items
+from recommender.serving.query import Query
+from recommender.serving.recommend import recommend, recommend_page
 
 register = template.Library()
+
+logger = logging.getLogger(__name__)
 
 NOTHING: Final = SafeString("")
 
 
 @register.simple_tag(takes_context=True)
-def recommended_for_you(context: Context, *, title: str | None = None, **options: Any) -> SafeString:
+def recommendations(context: Context, placement: str, *, items: Any = None, **options: Any) -> SafeString:
+    """The list of any placement, the shop's own ones included. `items`: what it starts from."""
+    return _render(context, placement, items=items, **options)
+
+
+@register.simple_tag(takes_context=True)
+def recommended_for_you(context: Context, **options: Any) -> SafeString:
     """Ranked for this visitor; what is popular for somebody new."""
-    return _render(context, placements.FOR_YOU, title, **options)
+    return _render(context, placements.FOR_YOU, **options)
 
 
 @register.simple_tag(takes_context=True)
-def similar_items(context: Context, item: Any, *, title: str | None = None, **options: Any) -> SafeString:
+def similar_items(context: Context, item: Any, **options: Any) -> SafeString:
     """Items like this one."""
-    return _render(context, placements.SIMILAR_ITEMS, title, item=item, **options)
+    return _render(context, placements.SIMILAR_ITEMS, items=item, **options)
 
 
 @register.simple_tag(takes_context=True)
-def bought_together(context: Context, item: Any, *, title: str | None = None, **options: Any) -> SafeString:
+def bought_together(context: Context, item: Any, **options: Any) -> SafeString:
     """What others bought together with this item."""
-    return _render(context, placements.BOUGHT_TOGETHER, title, item=item, **options)
+    return _render(context, placements.BOUGHT_TOGETHER, items=item, **options)
 
 
 @register.simple_tag(takes_context=True)
-def recently_viewed(context: Context, *, title: str | None = None, **options: Any) -> SafeString:
+def recently_viewed(context: Context, **options: Any) -> SafeString:
     """What this visitor looked at, newest first."""
-    return _render(context, placements.RECENTLY_VIEWED, title, **options)
+    return _render(context, placements.RECENTLY_VIEWED, **options)
 
 
 @register.simple_tag(takes_context=True)
-def buy_again(context: Context, *, title: str | None = None, **options: Any) -> SafeString:
-    """What this visitor buys again and again."""
-    return _render(context, placements.BUY_AGAIN, title, **options)
+def buy_again(context: Context, **options: Any) -> SafeString:
+    """What this visitor buys again and again, when it is due."""
+    return _render(context, placements.BUY_AGAIN, **options)
+
+
+@register.simple_tag(takes_context=True)
+def recommendations_page(context: Context, *names: str, **options: Any) -> SafeString:
+    """Choose the items of these placements now, the most important one first; their tags below only render them.
+
+    Takes items= and exclude=; the lists are as long as their placements say. Renders nothing.
+    """
+    request = context.get("request")
+    if request is not None:
+        queries = [query for name in names if (query := _query(request, name, **options))]
+        page = page_of(request)
+        page.prepared |= {found.placement: found for found in recommend_page(queries, page)}
+    return NOTHING
 
 
 @register.simple_tag(takes_context=True)
@@ -85,29 +115,29 @@ def recommender_beacon(context: Context) -> SafeString:
 def _render(
     context: Context,
     placement: str,
-    title: str | None,
     *,
-    item: Any = None,
+    items: Any = None,
     n: int | None = None,
+    title: str | None = None,
     exclude: Any = None,
     template: str = "recommender/list.html",
 ) -> SafeString:
     """The list as HTML, nothing where it is empty."""
-    if placement in NEED_ITEM and item in (None, ""):
-        return NOTHING
     request = context.get("request")
-    visitor = visitor_or_none(request) if request else None
-    length = min(n or conf.LIST_LENGTH, conf.MAX_LIST_LENGTH)
-    found = recommend(Query(placement, visitor, length, _key(item), _keys(exclude)))
-    if not found.entries:
+    page = page_of(request) if request else Page()
+    found = page.prepared.pop(placement, None)
+    if found is None:
+        query = _query(request, placement, items=items, n=n, exclude=exclude)
+        found = recommend(query, page) if query else None
+    if found is None or not found.entries:
         return NOTHING
     shown = {
-        "title": title or placements.TITLES[placement],
+        "title": title or found.title,
         "placement": placement,
         "rung": found.rung,
         "token": found.token,
         "heading_id": f"recommender-{token_hex(4)}",  # the same list may stand on a page twice
-        "cards": [card(entry) for entry in found.entries],
+        "cards": [card(entry) for entry in found.entries[:n]],
         **_feedback(context),
     }
     engine = context.template.engine  # type: ignore[union-attr]  # set while a template is rendered
@@ -129,6 +159,24 @@ def _feedback(context: Context) -> dict[str, Any]:
     }
 
 
+def _query(
+    request: HttpRequest | None, name: str, *, items: Any = None, n: int | None = None, exclude: Any = None
+) -> Query | None:
+    """What a tag asks for; None where there is no such list, or none without the items that the template lacks."""
+    placement = placements.placements().get(name)
+    if placement is None:  # its row was deleted in admin: the page goes on without the list
+        logger.error("A template asks for the placement %r, which does not exist.", name)
+        return None
+    start, excluded = _keys(items), frozenset(_keys(exclude))
+    if not start and needs_items(placement):
+        return None
+    if request is not None and placement.excludes_basket:
+        excluded |= page_of(request).once("basket", lambda: basket_of(request))
+    visitor = visitor_or_none(request) if request else None
+    length = min(n, conf.MAX_LIST_LENGTH) if n else length_of(placement)
+    return Query(name, visitor, length, exclude=excluded, items=start)
+
+
 def _nonce(context: Context) -> SafeString:
     """The attribute for a policy with nonces, from Django 6 (`csp_nonce`) or django-csp (`request.csp_nonce`)."""
     nonce = context.get("csp_nonce") or getattr(context.get("request"), "csp_nonce", "")
@@ -139,7 +187,7 @@ def _key(item: Any) -> Any:
     return item.pk if isinstance(item, Model) else item
 
 
-def _keys(items: Any) -> frozenset[Any]:
+def _keys(items: Any) -> tuple[Any, ...]:
     """An item, a key, or several of either → keys; what a template leaves empty is no key."""
     several = items if isinstance(items, Iterable) and not isinstance(items, str) else [items]
-    return frozenset(_key(item) for item in several if item not in (None, ""))
+    return tuple(_key(item) for item in several if item not in (None, ""))

@@ -13,7 +13,8 @@ from recommender.catalog import item_model
 from recommender.index.publish import publish
 from recommender.index.writer import write_version
 from recommender.models import Event, ItemEmbedding, TrainingRun, Visitor
-from recommender.serving.query import PLACEMENTS, Query
+from recommender.serving.placements import PLACEMENTS
+from recommender.serving.query import Query
 from recommender.serving.recommend import recommend
 from tests.tiny_tables import tiny_table
 

@@ -3,7 +3,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from recommender.index.nearest import nearest, similar
+from recommender.index.nearest import nearest
 from recommender.index.reading import reading
 from shop.models import Product
 from tests.tiny_tables import DIM, group_vectors
@@ -84,20 +84,8 @@ def test_the_catalogues_own_ordering_is_not_sorted_for_every_list() -> None:
 
 def test_a_catalogue_that_offers_nothing_is_searched_without_a_statement(monkeypatch) -> None:
     version = publish_tiny_version(make_products(5))
-    monkeypatch.setattr("recommender.index.nearest.available_items", Product.objects.none)
+    monkeypatch.setattr("recommender.index.nearest.available_items", lambda within: Product.objects.none())
     assert nearest(version, AXIS_0, 5) == []
-
-
-def test_similar_leaves_the_item_itself_out(search: str) -> None:
-    products = make_products(8)
-    version = publish_tiny_version(products)
-    found = [item_id for item_id, _ in similar(version, products[0].pk, 3)]
-    assert set(found) == {products[row].pk for row in (2, 4, 6)}
-
-
-def test_similar_to_an_item_without_a_vector_is_empty() -> None:
-    version = publish_tiny_version(make_products(3))
-    assert similar(version, make_products(1)[0].pk, 3) == []
 
 
 def setting(name: str) -> str:

@@ -43,6 +43,11 @@ def test_every_list_works_with_other_keys(empty_database: str, model: str, key_t
         "bought_together": "item",
         "recently_viewed": "personal",
         "buy_again": "nothing",  # the only item bought is the one that the list must leave out
+        "basket_complement": "item",
+        "trending": "popular",
+        "new_for_you": "personal" if key_type == "int" else "nothing",  # other keys do not tell what is new
+        "post_purchase": "personal",
+        "email": "personal",
     }
     assert sorted(lists["for_you"]) == ["Item 0", "Item 2", "Item 3", "Item 4", "Item 6"]
     assert lists["similar_items"][0] == lists["bought_together"][0] == lists["recently_viewed"][0] == "Item 3"

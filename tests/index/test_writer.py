@@ -5,7 +5,7 @@ import pytest
 from django.db import connection
 
 from recommender.exceptions import DimensionMismatch, InvalidVectors
-from recommender.index.nearest import item_vector
+from recommender.index.nearest import item_vectors
 from recommender.index.partitions import partition_name
 from recommender.index.writer import write_version
 from recommender.models import ItemEmbedding, ItemPair, ModelVersion, Visitor, VisitorEmbedding
@@ -32,7 +32,7 @@ def test_every_vector_comes_back_as_it_was_given() -> None:
     version = write_tiny_version(products)
     given = group_vectors(5, 2)
     for product, vector in zip(products, given, strict=True):
-        assert item_vector(version, product.pk) == pytest.approx(vector, abs=1e-3)  # float16
+        assert item_vectors(version, [product.pk])[0] == pytest.approx(vector, abs=1e-3)  # float16
 
 
 def test_pairs_visitors_and_artifacts_are_written() -> None:

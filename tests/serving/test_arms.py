@@ -212,7 +212,7 @@ def test_the_habits_arm_shows_what_the_visitor_buys() -> None:
     run_experiment("live", "habits")
     visitor = visitor_in(1)
     for number in (5, 5, 8):
-        make_event(visitor, products[number], PURCHASE)
+        make_event(visitor, products[number], PURCHASE, days_ago=1)
     assert numbers(for_you(visitor)) == [5, 8]
 
 

@@ -76,9 +76,9 @@ def test_whoever_there_is_not_is_named(app: Client, products: list[Product]) -> 
 def test_a_list_that_starts_from_an_item_is_each_visitor_s_own(app: Client, products: list[Product]) -> None:
     visitor = visitor_of(products[0])
     question = {"visitors": [str(visitor.key)], "placement": "similar_items"}
-    (found,) = ask(app, **question, item=str(products[2].pk)).json()["lists"]
+    (found,) = ask(app, **question, item=[str(products[2].pk)]).json()["lists"]
     assert (found["rung"], found["visitor"]) == ("item", str(visitor.key))
-    assert ask(app, **question, item="987654321").status_code == 404
+    assert ask(app, **question, item=["987654321"]).status_code == 404
 
 
 def test_a_name_that_is_repeated_counts_once(app: Client, products: list[Product]) -> None:

@@ -14,7 +14,7 @@ from recommender.dataset.split import lesson
 from recommender.index.publish import publish
 from recommender.index.writer import write_version
 from recommender.learning import PipelineSettings, learn, moment, served_lists
-from recommender.models import TrainingRun, Visitor
+from recommender.models import Placement, TrainingRun, Visitor
 from recommender.pipeline import embed
 from recommender.serving.query import Query
 from recommender.serving.recommend import recommend
@@ -40,8 +40,8 @@ def ranker_of_everything() -> dict[str, Any]:
 
 
 @pytest.mark.django_db
-def test_a_request_scores_as_the_judge_does(settings: Any) -> None:
-    settings.RECOMMENDER_REPEAT_SHARE = 1.0
+def test_a_request_scores_as_the_judge_does() -> None:
+    Placement.objects.create(name="for_you", sources=["personal"], repeat_share=1.0)
     shelf = make_trainable_shop()
     visitor = Visitor.objects.order_by("pk")[7]
     for place, (kind, days_ago) in enumerate([(VIEW, 0.5), (CART, 0.4), (VIEW, 0.0)]):

@@ -4,7 +4,7 @@ import time
 from argparse import ArgumentParser
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import FieldError, ValidationError
@@ -16,9 +16,7 @@ from recommender.mailing import Mailing, Row
 from recommender.management.bar import Bar
 from recommender.management.row_files import FORMS, row_file
 from recommender.models import Visitor
-from recommender.serving.query import FOR_YOU, NEED_ITEM, PLACEMENTS
-
-PLACEMENTS_OF_VISITORS: Final = [name for name in PLACEMENTS if name not in NEED_ITEM]
+from recommender.serving.placements import FOR_YOU, needs_items, placements
 
 
 class Command(BaseCommand):
@@ -28,9 +26,10 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        of_visitors = [name for name, placement in placements().items() if not needs_items(placement)]
         parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="is replaced where it exists")
         parser.add_argument("--format", choices=list(FORMS), default="csv", help="parquet needs pyarrow (default csv)")
-        parser.add_argument("--placement", choices=PLACEMENTS_OF_VISITORS, default=FOR_YOU, help="(default for_you)")
+        parser.add_argument("--placement", choices=of_visitors, default=FOR_YOU, help="(default for_you)")
         parser.add_argument("--n", type=int, default=conf.LIST_LENGTH, help="items in a list (default %(default)s)")
         parser.add_argument("--users-only", action="store_true", help="only visitors with an account")
         parser.add_argument(

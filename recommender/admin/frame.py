@@ -1,0 +1,25 @@
+"""A page of ours inside admin's frame."""
+
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+
+def framed(
+    model_admin: "ModelAdmin[Any]", request: HttpRequest, template: str, obj: Any, context: dict[str, Any]
+) -> TemplateResponse:
+    """The template with all that admin's base templates need, and the breadcrumbs of a change page."""
+    frame = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "original": obj,
+        "title": str(obj) if obj is not None else model_admin.opts.verbose_name_plural,
+        "media": model_admin.media,
+        "has_view_permission": True,
+        "change": obj is not None,
+        "is_popup": False,
+    }
+    request.current_app = model_admin.admin_site.name
+    return TemplateResponse(request, template, {**frame, **context})
