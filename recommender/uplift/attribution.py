@@ -55,20 +55,21 @@ WITH seen AS MATERIALIZED (
         AND event.at BETWEEN seen_at - %(clocks)s AND seen_at + %(window)s
         AND array_position(items, item) = ANY (seen.slots)
     WHERE event.doubt = 0 ORDER BY event.id, seen_at DESC
-), click AS MATERIALIZED (
-    SELECT visitor_id, item, list_id, at FROM credit WHERE kind = {Event.Kind.CLICK}
+), act AS MATERIALIZED (  -- by a window: a join of credits with clicks was planned as a nested loop
+    SELECT *, count(*) FILTER (WHERE kind = {Event.Kind.CLICK}) OVER (PARTITION BY visitor_id, item ORDER BY at
+        RANGE BETWEEN %(window)s PRECEDING AND %(clocks)s FOLLOWING) > 0 AS is_clicked
+    FROM credit
 ), purchase AS (  -- a list earns an item once: its first purchase
-    SELECT DISTINCT ON (visitor_id, list_id, item) visitor_id, at, coalesce(value_cents, 0) AS value_cents, EXISTS (
-        SELECT FROM click WHERE click.visitor_id = credit.visitor_id AND click.item = credit.item
-            AND credit.at BETWEEN click.at - %(clocks)s AND click.at + %(window)s) AS is_clicked
-    FROM credit WHERE kind = {Event.Kind.PURCHASE} ORDER BY visitor_id, list_id, item, at
+    SELECT DISTINCT ON (visitor_id, list_id, item) visitor_id, at, coalesce(value_cents, 0) AS value_cents, is_clicked
+    FROM act WHERE kind = {Event.Kind.PURCHASE} ORDER BY visitor_id, list_id, item, at
 ), earned AS (
     SELECT visitor_id, count(DISTINCT date_trunc('minute', at)) FILTER (WHERE is_clicked) AS orders,
         count(*) FILTER (WHERE is_clicked) AS purchases, count(*) FILTER (WHERE NOT is_clicked) AS assisted,
         sum(value_cents) FILTER (WHERE is_clicked) AS revenue_cents
     FROM purchase GROUP BY visitor_id
 ), clicked AS (
-    SELECT visitor_id, count(DISTINCT (list_id, item)) AS clicks FROM click GROUP BY visitor_id
+    SELECT visitor_id, count(DISTINCT (list_id, item)) AS clicks FROM act
+    WHERE kind = {Event.Kind.CLICK} GROUP BY visitor_id
 ), unsigned AS (
     SELECT visitor_id, count(*) AS clicks FROM event WHERE doubt = {Event.Doubt.NO_TOKEN} GROUP BY visitor_id
 ), history AS (
