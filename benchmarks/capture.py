@@ -32,12 +32,18 @@ ORM_ROWS: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Of one view at one size of batch."""
+    """Of one view at one size of batch; CPU time is of one post, without the client's."""
 
     events: int
     events_per_second: float
     p50_ms: float
     p99_ms: float
+    web_cpu_ms: float
+    postgres_cpu_ms: float
+
+    @property
+    def cpu_ms(self) -> float:
+        return self.web_cpu_ms + self.postgres_cpu_ms
 
 
 def posts(shop: CaptureShop, path: str, batch: int, seconds: float, connections: int) -> Rate:
@@ -46,11 +52,13 @@ def posts(shop: CaptureShop, path: str, batch: int, seconds: float, connections:
     for browser in browsers:
         browser.post(browser.views(1))
     bodies = [[_request(browser, path, batch) for _ in range(_enough(batch, seconds))] for browser in browsers]
+    used = shop.cpu_seconds()
     began = time.perf_counter()
     times = asyncio.run(_post(shop.web_port, bodies, seconds))
     took = time.perf_counter() - began
+    web, postgres = np.subtract(shop.cpu_seconds(), used) * 1_000 / len(times)
     p50, p99 = np.percentile(np.array(times) * 1_000, [50, 99])
-    return Rate(len(times) * batch, len(times) * batch / took, float(p50), float(p99))
+    return Rate(len(times) * batch, len(times) * batch / took, float(p50), float(p99), float(web), float(postgres))
 
 
 def _enough(batch: int, seconds: float) -> int:
@@ -192,12 +200,15 @@ def main() -> int:
 
 
 def show(rates: dict[int, dict[str, Rate]], missing: int, loads: dict[str, float]) -> None:
-    table = Table("events a post", "view", "events/s", "p50 ms", "p99 ms", "ours is", title="Capture")
+    head = ("events a post", "view", "events/s", "p50 ms", "p99 ms", "web + Postgres CPU ms a post", "ours", "by CPU")
+    table = Table(*head, title="Capture")
     for batch, views in rates.items():
         for name, rate in views.items():
+            numbers = (f"{rate.events_per_second:,.0f}", f"{rate.p50_ms:.1f}", f"{rate.p99_ms:.1f}")
+            cpu = f"{rate.web_cpu_ms:.2f} + {rate.postgres_cpu_ms:.2f}"
             ratio = views["ours"].events_per_second / rate.events_per_second
-            numbers = (f"{rate.events_per_second:,.0f}", f"{rate.p50_ms:.1f}", f"{rate.p99_ms:.1f}", f"{ratio:.1f} ×")
-            table.add_row(str(batch), name, *numbers)
+            cpu_ratio = rate.cpu_ms / views["ours"].cpu_ms
+            table.add_row(str(batch), name, *numbers, cpu, f"{ratio:.1f} ×", f"{cpu_ratio:.1f} ×")
     console = Console()
     console.print(table)
     console.print(f"acknowledged but missing: {missing}")

@@ -108,6 +108,15 @@ class CaptureShop:
             for process in self._postgres_processes():
                 process.resume()
 
+    def cpu_seconds(self) -> tuple[float, float]:
+        """CPU time used up so far by (web server, Postgres)."""
+        web = psutil.Process(self._web.pid) if self._web is not None else None
+        processes = [[web, *web.children(recursive=True)] if web else [], self._postgres_processes()]
+        web_times, postgres_times = ([process.cpu_times() for process in each] for each in processes)
+        return sum(each.user + each.system for each in web_times), sum(
+            each.user + each.system for each in postgres_times
+        )
+
     def _postgres_processes(self) -> list[psutil.Process]:
         main = psutil.Process(self._postgres.process.pid)
         return [main, *main.children(recursive=True)]

@@ -74,6 +74,14 @@ class NotKept(RecommenderError):
     """Neither the database nor RECOMMENDER_SPILL_FOLDER takes events: look at both; the sender comes again later."""
 
 
+class TooFast(RecommenderError):
+    """This visitor or address sent too many events: nothing was stored, send them again in `wait_seconds`."""
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__(self.__doc__)
+        self.wait_seconds = wait_seconds
+
+
 class NoConsent(RecommenderError):
     """This visitor has not agreed to be remembered: send no events, or ask again with `set_consent`."""
 

@@ -7,10 +7,11 @@ from uuid import UUID
 import msgspec
 
 from recommender.capture.drafts import Draft, Rejected
+from recommender.capture.rate_limit import Charge
 from recommender.models import Event
 
 REFUSED: Final = ("forbidden_kind", "not_an_object", "erased")  # nothing to mend; all else is kept in quarantine
-GONE: Final = ("unknown_visitor", "no_consent")  # concern a whole batch: its sender has to be looked up again
+GONE: Final = ("unknown_visitor", "no_consent", "too_fast")  # concern a whole batch, of which nothing is counted
 
 
 class Sender(msgspec.Struct, frozen=True):
@@ -42,6 +43,7 @@ class Batch(msgspec.Struct, frozen=True):
         keeps: rejected rows go to quarantine; False: their sender is told, and minds them itself.
         impressions: `Draft.index` → the list that the item was in, verified; None: not verified yet.
         seen: rows of seen slots that came along, see `impressions`; only kept here while the database is away.
+        charge: of the limits of rate, for events that come right now; None: they have none, or it was paid.
     """
 
     sender: Sender
@@ -55,10 +57,15 @@ class Batch(msgspec.Struct, frozen=True):
     keeps: bool = True
     impressions: dict[int, dict[str, Any]] | None = None
     seen: list[Any] = []
+    charge: Charge | None = None
 
 
 class Outcome(msgspec.Struct):
-    """received = stored + duplicates + spilled + quarantined + refused, always."""
+    """received = stored + duplicates + spilled + quarantined + refused, always.
+
+    Attributes:
+        is_inhuman: no person sends so much in so little time.
+    """
 
     received: int
     stored: int = 0
@@ -66,3 +73,4 @@ class Outcome(msgspec.Struct):
     spilled: int = 0  # on disk until the database is back
     quarantined: list[Rejected] = []
     refused: list[Rejected] = []
+    is_inhuman: bool = False

@@ -24,12 +24,13 @@ from recommender.capture.drafts import Rejected
 from recommender.capture.drained import note_drained
 from recommender.capture.group_commit import GroupCommit
 from recommender.capture.impressions import store_impressions
+from recommender.capture.rate_limit import turns
 from recommender.capture.sender import verified, visitor_with, with_visitor
 from recommender.capture.spill import Chunk, Spill
-from recommender.capture.store import ensure_partitions, write
+from recommender.capture.store import Found, ensure_partitions, write
 from recommender.conf import conf
 from recommender.exceptions import NoConsent, NotKept, VisitorNotFound
-from recommender.models import VisitorJoin
+from recommender.models import Event, VisitorJoin
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +43,10 @@ def keep(batch: Batch) -> Outcome:
 
     Raises:
         VisitorNotFound, NoConsent: the sender is gone or wants no memory; nothing was counted.
+        TooFast: the batch has a charge, and its buckets no room; nothing was counted.
         NotKept: neither database nor disk takes it.
     """
-    if not batch.received and not batch.seen:
+    if not batch.received and not batch.seen and batch.charge is None:
         return Outcome(0)
     if connection.in_atomic_block:
         return _keep_inside(batch)
@@ -54,10 +56,10 @@ def keep(batch: Batch) -> Outcome:
         if any(draft.token for draft in batch.drafts):
             with in_time():
                 batch = verified(batch)
-        outcome = _group.write(batch) if batch.received else Outcome(0)
+        outcome = _group.write(batch) if batch.received or batch.charge else Outcome(0)
         if batch.seen:
             with in_time():
-                _store_seen(batch)
+                _store_seen(batch, outcome)
         return outcome
     except AWAY:
         return _spill(batch)
@@ -129,9 +131,16 @@ _state = _State()
 os.register_at_fork(after_in_child=_state.__init__)  # type: ignore[misc]
 
 
-def _write_in_time(batches: Sequence[Batch]) -> Sequence[Outcome | VisitorNotFound | NoConsent]:
-    with in_time():
-        return _write_each(batches)
+def _write_in_time(batches: Sequence[Batch]) -> Sequence[Found | Exception]:
+    """Together, but for those that share a bucket with one before: they come a statement later."""
+    found: dict[int, Found] = {}
+    try:
+        for places in turns([batch.charge for batch in batches]):
+            with in_time():
+                found |= zip(places, _write_each([batches[place] for place in places]), strict=True)
+    except AWAY as error:
+        return [found.get(place, error) for place in range(len(batches))]
+    return [found[place] for place in range(len(batches))]
 
 
 _group: Final = GroupCommit(_write_in_time)
@@ -140,8 +149,9 @@ _group: Final = GroupCommit(_write_in_time)
 def _keep_inside(batch: Batch) -> Outcome:
     try:
         batch = verified(batch)
-        found: Any = _write_each([batch])[0] if batch.received else Outcome(0)
-        _store_seen(batch)
+        found: Any = _write_each([batch])[0] if batch.received or batch.charge else Outcome(0)
+        if isinstance(found, Outcome):
+            _store_seen(batch, found)
     except AWAY:
         # The savepoint undid what we did. If the shop's transaction lives and commits, the events are kept after it.
         transaction.on_commit(partial(_spill, batch), robust=True)
@@ -151,7 +161,7 @@ def _keep_inside(batch: Batch) -> Outcome:
     raise found
 
 
-def _write_each(batches: Sequence[Batch]) -> Sequence[Outcome | VisitorNotFound | NoConsent]:
+def _write_each(batches: Sequence[Batch]) -> Sequence[Found]:
     """Together; where the database refuses that, one by one, so that nobody's rows spoil those of others."""
     try:
         return write(batches)
@@ -178,7 +188,7 @@ def _spill(batch: Batch) -> Outcome:
     if spill is None:
         raise NotKept(NotKept.__doc__)
     try:
-        spill.append(batch)
+        spill.append(msgspec.structs.replace(batch, charge=None))
     except OSError as error:
         raise NotKept(f"{NotKept.__doc__} The disk says: {error}") from error
     _note_outage()
@@ -235,7 +245,7 @@ def _write_late(chunk: Chunk) -> None:
         new = note_drained(chunk, known)
         for batch, found in zip(new, _write_each(new), strict=True):
             if isinstance(found, Outcome):
-                _store_seen(batch)
+                _store_seen(batch, found)
                 continue
             join = VisitorJoin.objects.filter(key=batch.sender.key or uuid4()).select_related("visitor").first()
             moved = msgspec.structs.replace(batch, sender=Sender(join.visitor.key)) if join else None
@@ -243,8 +253,9 @@ def _write_late(chunk: Chunk) -> None:
                 write([_without_drafts(batch, "erased", sender=NOBODY, keeps=False)])
 
 
-def _store_seen(batch: Batch) -> None:
+def _store_seen(batch: Batch, found: Outcome) -> None:
     visitor = visitor_with(batch.sender.key) if batch.seen else None
     if visitor is not None:
+        doubt = batch.doubt or (Event.Doubt.RATE.value if found.is_inhuman else Event.Doubt.NONE.value)
         with suppress(VisitorNotFound, NoConsent):
-            store_impressions(visitor, batch.seen, batch.doubt)
+            store_impressions(visitor, batch.seen, doubt)

@@ -1,25 +1,24 @@
 """How many events a visitor, and all visitors behind one address, may send.
 
 Counted in Postgres, not in the cache: Django's local cache is one a process, and its database cache loses counts under
-parallel requests. One statement an unlogged row, so the limit holds exactly whatever comes at once, and costs no fsync.
+parallel requests. One row a bucket, unlogged, filled by the very statement that stores the events: the limit holds
+exactly whatever comes at once, and costs no round trip and no fsync of its own.
 
 A leaky bucket that holds a minute's worth and drains evenly, kept as the one moment at which it will be empty. An
 address is stored as a keyed hash whose salt changes every day, for the minutes until its bucket is empty.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv6Address, ip_address
-from math import ceil
-from typing import Any, Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
+import msgspec
 from django.db import connection
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from recommender.capture.group_commit import GroupCommit
 from recommender.conf import conf
 from recommender.models import RateBucket
 
@@ -27,93 +26,85 @@ DEPTH_SECONDS: Final = 60.0
 INHUMAN_SECONDS: Final = DEPTH_SECONDS / 2
 TABLE: Final = RateBucket._meta.db_table
 
-# Sorted by key: two requests that fill the same buckets in different orders would deadlock.
-_FILL: Final = f"""
-INSERT INTO {TABLE} AS bucket (key, empty_at)
-SELECT key, statement_timestamp() + cost * interval '1 second'
-FROM unnest(%(keys)s::uuid[], %(costs)s::float8[]) AS asked (key, cost) ORDER BY key
-ON CONFLICT (key) DO UPDATE
-SET empty_at = greatest(bucket.empty_at, statement_timestamp()) + (EXCLUDED.empty_at - statement_timestamp())
-WHERE greatest(bucket.empty_at, statement_timestamp()) + (EXCLUDED.empty_at - statement_timestamp())
-    <= statement_timestamp() + %(depth)s * interval '1 second'
-RETURNING key, extract(epoch FROM empty_at - statement_timestamp())::float8
-"""  # noqa: S608  a name of our own
-_WAIT: Final = f"""
-SELECT max(extract(epoch FROM empty_at - statement_timestamp()) + cost)::float8 - %(depth)s
-FROM {TABLE} JOIN unnest(%(keys)s::uuid[], %(costs)s::float8[]) AS asked (key, cost) USING (key)
-"""  # noqa: S608  a name of our own
+# Common table expressions over `charge` (batch, key, cost, is_visitor), in which no key stands twice. `limited` says by
+# batch how long to wait, NULL where all of its buckets had room, and whether no person is so fast.
+# Sorted by key: two statements that fill the same buckets in different orders would deadlock.
+LIMITED: Final = f"""
+filled AS (
+    INSERT INTO {TABLE} AS bucket (key, empty_at)
+    SELECT key, statement_timestamp() + cost * interval '1 second' FROM charge ORDER BY key
+    ON CONFLICT (key) DO UPDATE
+    SET empty_at = greatest(bucket.empty_at, statement_timestamp()) + (EXCLUDED.empty_at - statement_timestamp())
+    WHERE greatest(bucket.empty_at, statement_timestamp()) + (EXCLUDED.empty_at - statement_timestamp())
+        <= statement_timestamp() + {DEPTH_SECONDS} * interval '1 second'
+    RETURNING key, extract(epoch FROM empty_at - statement_timestamp()) AS seconds
+), limited AS MATERIALIZED (
+    SELECT batch, coalesce(bool_or(is_visitor AND seconds > {INHUMAN_SECONDS}), false) AS is_inhuman,
+        CASE WHEN bool_or(seconds IS NULL) THEN greatest(1, ceil(
+            max(extract(epoch FROM before.empty_at - statement_timestamp()) + cost) - {DEPTH_SECONDS}))::integer
+        END AS wait_seconds
+    FROM charge LEFT JOIN filled USING (key) LEFT JOIN {TABLE} AS before USING (key) GROUP BY batch
+)"""  # noqa: S608  names of our own
+_SPEND: Final = f"""
+WITH charge AS MATERIALIZED (
+    SELECT 0 AS batch, key, cost, false AS is_visitor FROM unnest(%s::uuid[], %s::float8[]) AS charge (key, cost)
+), {LIMITED}
+SELECT wait_seconds FROM limited
+"""  # noqa: S608  names of our own
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What a sender may do now.
-
-    Attributes:
-        wait_seconds: 0 where the events may be stored, else when to try again.
-        is_inhuman: no person does so much in so little time.
-    """
-
-    wait_seconds: int
-    is_inhuman: bool = False
-
-
-class _Charge(NamedTuple):
+class Charge(msgspec.Struct, frozen=True):
     """Seconds of each bucket that a request fills; `visitor` is the bucket of its visitor."""
 
     costs: dict[UUID, float]
     visitor: UUID | None
 
 
-def spend(request: HttpRequest, visitor: UUID | None, events: int) -> Allowance:
-    """Charge events to the visitor with this key (None: nobody yet) and to the address, in one statement."""
-    per_minute = _limits(request, visitor)
-    if not per_minute:
-        return Allowance(0)
-    costs = {key: min(max(events, 1) * 60.0 / limit, DEPTH_SECONDS) for key, limit in per_minute.items()}
-    charge = _Charge(costs, _visitor_key(visitor) if visitor is not None else None)
-    return _fill([charge])[0] if connection.in_atomic_block else _charges.write(charge)
+def charge_of(request: HttpRequest, visitor: UUID | None, events: int) -> Charge:
+    """What events cost the visitor with this key (None: nobody yet) and the address that they come from."""
+    limits: dict[UUID, int] = {}
+    own = _key(f"visitor {visitor}") if visitor is not None else None
+    if own is not None:
+        limits[own] = conf.VISITOR_EVENTS_PER_MINUTE
+    if address := address_of(request):
+        limits[_key(f"address {address}")] = conf.ADDRESS_EVENTS_PER_MINUTE
+    return Charge({key: min(max(events, 1) * 60.0 / limit, DEPTH_SECONDS) for key, limit in limits.items()}, own)
 
 
-def _fill(charges: Sequence[_Charge]) -> list[Allowance]:
-    """What each may do. Who shares a bucket with somebody before comes a statement later: the limit is exact."""
-    found: dict[int, Allowance] = {}
-    waiting = dict(enumerate(charges))
+def spend(charge: Charge) -> int:
+    """Charge at once, for whoever has no visitor to store events of: 0, or in how many seconds to try again."""
+    if not charge.costs:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(_SPEND, [list(charge.costs), list(charge.costs.values())])
+        return int(cursor.fetchone()[0] or 0)
+
+
+def turns(charges: Sequence[Charge | None]) -> Iterator[list[int]]:
+    """Places of charges that a statement can take together: who shares a bucket with somebody before comes later."""
+    waiting = list(range(len(charges)))
     while waiting:
-        costs: dict[UUID, float] = {}
-        together = {}
-        for number, charge in waiting.items():
-            if not costs.keys() & charge.costs.keys():
-                costs |= charge.costs
-                together[number] = charge
-        filled = _fill_buckets(costs)
-        found |= {number: _allowance(charge, filled) for number, charge in together.items()}
-        waiting = {number: charge for number, charge in waiting.items() if number not in together}
-    return [found[number] for number in range(len(charges))]
-
-
-def _fill_buckets(costs: dict[UUID, float]) -> dict[UUID, float]:
-    """The buckets that had room → in how many seconds each is empty."""
-    with connection.cursor() as cursor:
-        cursor.execute(_FILL, {"keys": list(costs), "costs": list(costs.values()), "depth": DEPTH_SECONDS})
-        return dict(cursor.fetchall())
-
-
-def _allowance(charge: _Charge, filled: dict[UUID, float]) -> Allowance:
-    if charge.costs.keys() <= filled.keys():
-        return Allowance(0, charge.visitor is not None and filled[charge.visitor] > INHUMAN_SECONDS)
-    costs = charge.costs
-    parameters: dict[str, Any] = {"keys": list(costs), "costs": list(costs.values()), "depth": DEPTH_SECONDS}
-    with connection.cursor() as cursor:
-        cursor.execute(_WAIT, parameters)
-        return Allowance(max(ceil(cursor.fetchone()[0]), 1))
-
-
-_charges: Final = GroupCommit(_fill)  # one commit for many requests
+        taken: set[UUID] = set()
+        together: list[int] = []
+        later: list[int] = []
+        for place in waiting:
+            charge = charges[place]
+            keys = charge.costs.keys() if charge is not None else set[UUID]()
+            (later if keys & taken else together).append(place)
+            taken |= keys
+        yield together
+        waiting = later
 
 
 def forget_empty_buckets() -> int:
     """Delete what has drained, hashes of addresses among it; how many they were."""
-    return RateBucket.objects.filter(empty_at__lt=timezone.now()).delete()[0]
+    with connection.cursor() as cursor:  # those that are being filled are not empty, and a wait for them may deadlock
+        cursor.execute(
+            f"DELETE FROM {TABLE} WHERE key IN (SELECT key FROM {TABLE}"  # noqa: S608  names of our own
+            " WHERE empty_at < %s FOR UPDATE SKIP LOCKED)",
+            [timezone.now()],
+        )
+        return int(cursor.rowcount)
 
 
 def address_of(request: HttpRequest) -> str:
@@ -135,20 +126,6 @@ def address_of(request: HttpRequest) -> str:
     if isinstance(address, IPv6Address):
         return str(address.ipv4_mapped or int(address) >> 64)  # a home or an office has a whole /64
     return str(address)
-
-
-def _limits(request: HttpRequest, visitor: UUID | None) -> dict[UUID, int]:
-    """Bucket → events per minute."""
-    limits: dict[UUID, int] = {}
-    if visitor is not None:
-        limits[_visitor_key(visitor)] = conf.VISITOR_EVENTS_PER_MINUTE
-    if address := address_of(request):
-        limits[_key(f"address {address}")] = conf.ADDRESS_EVENTS_PER_MINUTE
-    return limits
-
-
-def _visitor_key(visitor: UUID) -> UUID:
-    return _key(f"visitor {visitor}")
 
 
 def _key(who: str) -> UUID:

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from recommender.capture.batch import NOBODY, Batch, Outcome, Sender
 from recommender.capture.drafts import CheckedRows
 from recommender.capture.keep import AWAY, database_is_away, in_time, keep
+from recommender.capture.rate_limit import Charge
 from recommender.capture.rows import KIND_CODES, check_rows
 from recommender.capture.sender import sender_of, sender_without_database
 from recommender.capture.tables import KINDS, ItemId
@@ -77,7 +78,14 @@ def record_events(
 
 
 def deliver(
-    by: Visitor | HttpRequest, checked: CheckedRows, *, source: int, doubt: int, keeps: bool = True, seen: Any = ()
+    by: Visitor | HttpRequest,
+    checked: CheckedRows,
+    *,
+    source: int,
+    doubt: int,
+    keeps: bool = True,
+    seen: Any = (),
+    charge: Charge | None = None,
 ) -> Outcome:
     """Find the sender of checked rows and keep them; without consent nothing was received.
 
@@ -85,10 +93,11 @@ def deliver(
         seen: rows of seen slots, which are kept with the events while the database is away.
     Raises:
         VisitorNotFound, NoConsent: the visitor that was given is gone, or its account wants no memory.
+        TooFast: the buckets of `charge` have no room for it; nothing was stored.
         NotKept: neither the database nor the disk takes them.
     """
 
-    def send(trusts_cookie: bool = True) -> Outcome:
+    def send(charge: Charge | None, trusts_cookie: bool = True) -> Outcome:
         sender = _sender(by, doubt, trusts_cookie) if checked.drafts or seen else NOBODY
         if sender is None:
             return Outcome(0)
@@ -103,17 +112,18 @@ def deliver(
             int(doubt),
             keeps,
             seen=list(seen),
+            charge=charge,
         )
         return keep(batch)
 
     try:
-        return send()
+        return send(charge)
     except VisitorNotFound:
         if isinstance(by, Visitor):
             raise
         # Joined or erased since it was looked up, by another tab: the browser is known by its new name now.
         forget_visitor(by)
-        return send(trusts_cookie=False)
+        return send(None, trusts_cookie=False)  # what was charged is charged
 
 
 def _sender(by: Visitor | HttpRequest, doubt: int, trusts_cookie: bool) -> Sender | None:

@@ -1,4 +1,4 @@
-"""The statement that decides about every row of any number of batches, and what it takes: two JSON documents."""
+"""The statement that decides about every row of any number of batches, and what it takes: three JSON documents."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -12,6 +12,7 @@ from django.db.models import CharField, IntegerField, UUIDField
 
 from recommender.capture import partitions
 from recommender.capture.batch import GONE, REFUSED, Batch
+from recommender.capture.rate_limit import LIMITED
 from recommender.capture.tables import CLICK
 from recommender.catalog import key_field
 from recommender.models import Event, LedgerEntry, QuarantinedEvent, Visitor
@@ -28,6 +29,13 @@ class _BatchRow(msgspec.Struct):
     skew: int | None
     received_at: datetime
     received: int
+
+
+class _ChargeRow(msgspec.Struct):
+    batch: int
+    key: UUID
+    cost: float
+    is_visitor: bool
 
 
 class _EventRow(msgspec.Struct, omit_defaults=True):
@@ -64,6 +72,13 @@ def batch_rows(batches: Sequence[Batch]) -> Iterable[_BatchRow]:
         )
 
 
+def charge_rows(batches: Sequence[Batch]) -> Iterable[_ChargeRow]:
+    for number, batch in enumerate(batches):
+        if batch.charge is not None:
+            for key, cost in batch.charge.costs.items():
+                yield _ChargeRow(number, key, cost, key == batch.charge.visitor)
+
+
 def event_rows(batches: Sequence[Batch]) -> Iterable[_EventRow]:
     field = key_field()
     is_plain = isinstance(field, IntegerField | CharField | UUIDField)  # JSON holds such keys as they are
@@ -97,6 +112,7 @@ def _text(raw: bytes) -> str:
 
 
 def item_type() -> str:
+    """The type of the item's key in Postgres."""
     return str(key_field().rel_db_type(connection))
 
 
@@ -108,23 +124,27 @@ def statement(items: Any, item_type: str) -> str:
     table = connection.ops.quote_name(items._meta.db_table)
     return f"""
 WITH batch AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%s::json) AS batch(batch integer, visitor uuid, is_browser boolean,
+    SELECT * FROM json_to_recordset($1::json) AS batch(batch integer, visitor uuid, is_browser boolean,
         source smallint, keeps boolean, skew integer, received_at timestamptz, received bigint)
 ), sent AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%s::json) AS sent(batch integer, place integer, raw text, code text, id uuid,
+    SELECT * FROM json_to_recordset($2::json) AS sent(batch integer, place integer, raw text, code text, id uuid,
         twin uuid, item {item_type}, kind smallint, at timestamptz, quantity integer, value_cents bigint,
         impression jsonb, doubt smallint)
-), owner AS MATERIALIZED (  -- locked, so that nobody joins or erases the visitor before the commit
+), charge AS MATERIALIZED (
+    SELECT * FROM json_to_recordset($3::json) AS charge(batch integer, key uuid, cost float8, is_visitor boolean)
+), {LIMITED}, owner AS MATERIALIZED (  -- locked, so that nobody joins or erases the visitor before the commit
     SELECT id, key, user_id, consent, forgotten_until FROM {Visitor._meta.db_table}
     WHERE key IN (SELECT visitor FROM batch) ORDER BY id FOR KEY SHARE
 ), sender AS MATERIALIZED (
-    SELECT batch.*, owner.id AS visitor_id, forgotten_until, CASE
+    SELECT batch.*, owner.id AS visitor_id, forgotten_until, wait_seconds, is_inhuman, CASE
+        WHEN wait_seconds IS NOT NULL THEN 'too_fast'
         WHEN visitor IS NULL THEN NULL
         WHEN owner.id IS NULL THEN 'unknown_visitor'
         WHEN user_id IS NOT NULL AND consent < {Visitor.Consent.FULL.value} THEN 'no_consent' END AS gone
     FROM batch LEFT JOIN owner ON key = visitor AND (user_id IS NULL OR NOT is_browser)
+    LEFT JOIN limited USING (batch)
 ), judged AS MATERIALIZED (
-    SELECT sent.*, visitor_id, source, keeps, skew, received_at, coalesce(gone, code, CASE
+    SELECT sent.*, visitor_id, source, keeps, skew, received_at, is_inhuman, coalesce(gone, code, CASE
         WHEN at <= forgotten_until THEN 'erased'
         WHEN NOT EXISTS (SELECT FROM {table} AS own WHERE own.{key} = sent.item) THEN 'unknown_item' END) AS problem
     FROM sent JOIN sender USING (batch)
@@ -132,7 +152,8 @@ WITH batch AS MATERIALIZED (
     INSERT INTO {Event._meta.db_table} (id, visitor_id, item_id, kind, at, quantity, value_cents, source, impression,
         clock_skew_seconds, received_at, doubt)
     SELECT id, visitor_id, item, kind, at, quantity, value_cents, source, impression, skew, received_at,
-        coalesce(doubt, 0)
+        CASE WHEN is_inhuman AND coalesce(doubt, 0) IN (0, {Event.Doubt.NO_TOKEN.value}) THEN {Event.Doubt.RATE.value}
+            ELSE coalesce(doubt, 0) END
     FROM judged WHERE problem IS NULL
         AND NOT EXISTS (SELECT FROM {partitions.UNDATED} AS other WHERE other.id = twin)
     ORDER BY id ON CONFLICT DO NOTHING RETURNING id
@@ -155,7 +176,9 @@ WITH batch AS MATERIALIZED (
     SELECT batch, count(*) FILTER (WHERE status = 'stored') AS stored,
         count(*) FILTER (WHERE status = 'duplicate') AS duplicate,
         count(*) FILTER (WHERE status = 'quarantined') AS quarantined,
-        count(*) FILTER (WHERE status = 'refused') AS refused
+        count(*) FILTER (WHERE status = 'refused') AS refused,
+        json_agg(json_build_array(place, status, problem)) FILTER (WHERE status IN ('quarantined', 'refused'))
+            AS rejected
     FROM decided GROUP BY batch
 ), booked AS (
     INSERT INTO {LedgerEntry._meta.db_table} (day, source, received, stored, duplicate, quarantined, refused)
@@ -163,5 +186,6 @@ WITH batch AS MATERIALIZED (
         sum(quarantined), sum(refused)
     FROM sender JOIN counted USING (batch) WHERE gone IS NULL GROUP BY 1, 2
 )
-SELECT batch, place, status, problem FROM decided
+SELECT batch, gone, wait_seconds, coalesce(is_inhuman, false), coalesce(stored, 0), coalesce(duplicate, 0), rejected
+FROM sender LEFT JOIN counted USING (batch)
 """  # noqa: S608  names of our own and of the shop's model

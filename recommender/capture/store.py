@@ -4,7 +4,7 @@ The statement decides about every row: stored, duplicate, quarantined or refused
 exactly these decisions. Either all of it is committed or nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import date
 from typing import Any
@@ -17,26 +17,34 @@ from django.utils.translation import gettext as _
 from recommender.capture import partitions
 from recommender.capture.batch import Batch, Outcome
 from recommender.capture.drafts import Rejected
-from recommender.capture.statement import batch_rows, encode, event_rows, item_type, statement
+from recommender.capture.statement import batch_rows, charge_rows, encode, event_rows, item_type, statement
 from recommender.catalog import item_model
-from recommender.exceptions import NoConsent, VisitorNotFound
+from recommender.exceptions import NoConsent, TooFast, VisitorNotFound
 from recommender.models import Event
 
+Found = Outcome | VisitorNotFound | NoConsent | TooFast
 
-def write(batches: Sequence[Batch]) -> list[Outcome | VisitorNotFound | NoConsent]:
+
+def write(batches: Sequence[Batch]) -> list[Found]:
     """Write all batches in one transaction, or in a savepoint of the one that is open.
 
+    Args:
+        batches: no two of them are charged to the same bucket, see `rate_limit.turns`.
     Returns:
-        By batch its outcome, or why nothing of it was counted nor stored: its visitor is gone or wants no memory.
+        By batch its outcome, or why nothing of it was counted nor stored: its visitor is gone or wants no memory, or
+        too much came.
     """
     is_inside = connection.in_atomic_block
     if not is_inside:
         ensure_partitions(batches)
     with transaction.atomic() if is_inside else nullcontext(), connection.cursor() as cursor:
         batches = [_without_twins(cursor, batch) for batch in batches]
-        planned = statement(item_model(), item_type())
-        decided = _execute(cursor, planned, [encode(batch_rows(batches)), encode(event_rows(batches))])
-    return _outcomes(batches, decided)
+        documents = [encode(rows(batches)) for rows in (batch_rows, event_rows, charge_rows)]
+        decided = _execute(cursor, statement(item_model(), item_type()), documents)
+    found: list[Any] = [None] * len(batches)
+    for number, *columns in decided:
+        found[number] = _outcome(batches[number], *columns)
+    return found
 
 
 def _execute(cursor: Any, planned: str, parameters: list[str]) -> list[Any]:
@@ -45,41 +53,44 @@ def _execute(cursor: Any, planned: str, parameters: list[str]) -> list[Any]:
     Behind a pooler that hands the connection on after each transaction, where Django wants
     DISABLE_SERVER_SIDE_CURSORS, it is planned every time.
     """
-    if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-        cursor.execute(planned, parameters)
-        return list(cursor.fetchall())
+    is_pooled = bool(connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"))
     raw = cursor.connection
     threshold, raw.prepare_threshold = raw.prepare_threshold, 0  # Django's None would forbid it, for the shop's own
     try:
-        with connection.wrap_database_errors, psycopg.Cursor(raw) as prepared:
-            return prepared.execute(planned, parameters).fetchall()
+        with connection.wrap_database_errors, psycopg.RawCursor(raw) as prepared:  # spares a search for placeholders
+            return prepared.execute(planned, parameters, prepare=not is_pooled).fetchall()
     finally:
         raw.prepare_threshold = threshold
 
 
-def _outcomes(
-    batches: Sequence[Batch], decided: Iterable[tuple[int, int, str, str]]
-) -> list[Outcome | VisitorNotFound | NoConsent]:
-    found: list[Any] = [Outcome(batch.received, quarantined=[], refused=[]) for batch in batches]
-    for number, place, status, code in decided:
-        outcome, batch = found[number], batches[number]
-        if status == "gone":
-            error = NoConsent if code == "no_consent" else VisitorNotFound
-            found[number] = error(error.__doc__)
-        elif status == "stored":
-            outcome.stored += 1
-        elif status == "duplicate":
-            outcome.duplicates += 1
-        else:
-            rejected = batch.rejected[place - len(batch.drafts)] if place >= len(batch.drafts) else None
-            draft = batch.drafts[place] if rejected is None else None
-            why = rejected or Rejected(draft.index, code, _reason(code), draft.raw)  # type: ignore[union-attr]
-            (outcome.quarantined if status == "quarantined" else outcome.refused).append(why)
-    for outcome in found:
-        if isinstance(outcome, Outcome):
-            outcome.quarantined.sort(key=lambda row: row.index)
-            outcome.refused.sort(key=lambda row: row.index)
-    return found
+def _outcome(
+    batch: Batch,
+    gone: str | None,
+    wait_seconds: int,
+    is_inhuman: bool,
+    stored: int,
+    duplicates: int,
+    rejected: list[tuple[int, str, str]] | None,
+) -> Found:
+    """What the statement says of a batch; `rejected`: place, status and code of rows."""
+    if gone == "too_fast":
+        return TooFast(wait_seconds)
+    if gone is not None:
+        error = NoConsent if gone == "no_consent" else VisitorNotFound
+        return error(error.__doc__)
+    outcome = Outcome(batch.received, stored, duplicates, quarantined=[], refused=[], is_inhuman=is_inhuman)
+    for place, status, code in rejected or ():
+        (outcome.quarantined if status == "quarantined" else outcome.refused).append(_rejected(batch, place, code))
+    outcome.quarantined.sort(key=lambda row: row.index)
+    outcome.refused.sort(key=lambda row: row.index)
+    return outcome
+
+
+def _rejected(batch: Batch, place: int, code: str) -> Rejected:
+    if place >= len(batch.drafts):
+        return batch.rejected[place - len(batch.drafts)]
+    draft = batch.drafts[place]
+    return Rejected(draft.index, code, _reason(code), draft.raw)
 
 
 def _reason(code: str) -> str:

@@ -30,12 +30,12 @@ from recommender.capture.drafts import Rejected
 from recommender.capture.keep import AWAY, database_is_away, in_time
 from recommender.capture.own_page import is_own_page
 from recommender.capture.post import Post, Refused, read_post
-from recommender.capture.rate_limit import Allowance, spend
+from recommender.capture.rate_limit import Charge, charge_of, spend
 from recommender.capture.record import deliver
 from recommender.capture.rows import BROWSER_KINDS, KIND_CODES, check_rows
 from recommender.capture.sender import known_key
 from recommender.capture.visitor import consent_of
-from recommender.exceptions import MissingScope, NoConsent, NotKept, VisitorErased, VisitorNotFound
+from recommender.exceptions import MissingScope, NoConsent, NotKept, TooFast, VisitorErased, VisitorNotFound
 from recommender.models import ApiKey, Event, Visitor
 from recommender.problems import problem
 
@@ -54,6 +54,9 @@ def events(request: HttpRequest) -> HttpResponse:
     except NoConsent:
         reason = _("This visitor has not agreed to be remembered: send no events.")
         return _json(403, problem("no_consent", reason))
+    except TooFast as error:
+        message = _("Too many events; try again in %(seconds)s s.") % {"seconds": error.wait_seconds}
+        return _json(429, problem("too_fast", message), {"Retry-After": str(error.wait_seconds)})
     except (NotKept, *AWAY):
         reason = _("Events cannot be kept right now: send them again.")
         return _json(503, problem("not_kept", reason), {"Retry-After": RETRY_SECONDS})
@@ -63,10 +66,11 @@ def _accept(request: HttpRequest) -> Outcome:
     is_app = _is_app(request)
     post = read_post(request)
     by: Any = _named(request) if is_app else request
+    charge = None if is_app else _charge(request, len(post.events) + len(post.impressions))
     doubt = Event.Doubt.NONE if is_app else _doubt(request, post)
     checked = check_rows(post.events, kinds=KIND_CODES if is_app else BROWSER_KINDS, clock=post.clock)
     source = Event.Source.SHOP if is_app else Event.Source.BEACON
-    return deliver(by, checked, source=source, doubt=doubt, seen=post.impressions)
+    return deliver(by, checked, source=source, doubt=doubt, seen=post.impressions, charge=charge)
 
 
 def _is_app(request: HttpRequest) -> bool:
@@ -96,22 +100,26 @@ def _check_key(plaintext: str) -> None:
         raise Refused(403, "missing_scope", str(error)) from error
 
 
-def _doubt(request: HttpRequest, post: Post) -> int:
-    """`Event.Doubt` of everything that was posted.
+def _charge(request: HttpRequest, rows: int) -> Charge | None:
+    """What is charged with the rows; somebody new is charged here, before there is a visitor of theirs.
 
     Raises:
-        Refused: 429, where the visitor or the address sent too much.
+        TooFast: somebody new, from an address that sent too much.
     """
-    allowance = Allowance(0)
-    if not database_is_away():
-        with in_time():
-            allowance = spend(request, known_key(request), len(post.events) + len(post.impressions))
-    if allowance.wait_seconds:
-        message = _("Too many events; try again in %(seconds)s s.") % {"seconds": allowance.wait_seconds}
-        raise Refused(429, "too_fast", message, {"Retry-After": str(allowance.wait_seconds)})
-    if post.is_automated:
-        return Event.Doubt.WEBDRIVER
-    return doubt_about(request) or (Event.Doubt.RATE if allowance.is_inhuman else Event.Doubt.NONE)
+    if database_is_away():
+        return None
+    with in_time():
+        key = known_key(request)
+        charge = charge_of(request, key, rows)
+        if key is not None:
+            return charge
+        if wait_seconds := spend(charge):
+            raise TooFast(wait_seconds)
+    return None
+
+
+def _doubt(request: HttpRequest, post: Post) -> int:
+    return Event.Doubt.WEBDRIVER if post.is_automated else doubt_about(request)
 
 
 def _named(request: HttpRequest) -> Visitor:
