@@ -4,11 +4,13 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
+from recommender.conf import conf
+
 
 class Migration(migrations.Migration):
     dependencies = [
         ("recommender", "0012_experiment_result"),
-        ("shop", "0001_initial"),
+        migrations.swappable_dependency(conf.ITEM_MODEL),
     ]
 
     operations = [
@@ -38,7 +40,7 @@ class Migration(migrations.Migration):
                         db_index=False,
                         on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="+",
-                        to="shop.product",
+                        to=conf.ITEM_MODEL,
                         verbose_name="item",
                     ),
                 ),
