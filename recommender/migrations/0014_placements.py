@@ -7,48 +7,157 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('recommender', '0013_feedback'),
+        ("recommender", "0013_feedback"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='SavedFilter',
+            name="SavedFilter",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True, verbose_name='name')),
-                ('values', models.JSONField(blank=True, default=dict, verbose_name='attributes')),
-                ('min_price_cents', models.PositiveIntegerField(blank=True, null=True, verbose_name='price from, in cents')),
-                ('max_price_cents', models.PositiveIntegerField(blank=True, null=True, verbose_name='price up to, in cents')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True, verbose_name="name")),
+                ("values", models.JSONField(blank=True, default=dict, verbose_name="attributes")),
+                (
+                    "min_price_cents",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="price from, in cents"),
+                ),
+                (
+                    "max_price_cents",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="price up to, in cents"),
+                ),
             ],
             options={
-                'verbose_name': 'saved filter',
-                'verbose_name_plural': 'saved filters',
-                'ordering': ['name'],
+                "verbose_name": "saved filter",
+                "verbose_name_plural": "saved filters",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Placement',
+            name="Placement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=32, unique=True, verbose_name='name')),
-                ('title', models.CharField(blank=True, max_length=100, verbose_name='title')),
-                ('sources', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('personal', 'ranked for this visitor'), ('similar', 'similar to the items'), ('together', 'bought together with the items'), ('after_purchase', "bought together with the visitor's last order"), ('rebuy', 'what the visitor buys again, when it is due'), ('viewed', 'what the visitor looked at'), ('new', 'new items, ranked for this visitor'), ('newest', 'the newest items, the same for everybody'), ('trending', 'what more visitors take than usual'), ('popular', 'what is popular')], max_length=20), size=3, verbose_name='sources')),
-                ('fallbacks', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('personal', 'ranked for this visitor'), ('similar', 'similar to the items'), ('together', 'bought together with the items'), ('after_purchase', "bought together with the visitor's last order"), ('rebuy', 'what the visitor buys again, when it is due'), ('viewed', 'what the visitor looked at'), ('new', 'new items, ranked for this visitor'), ('newest', 'the newest items, the same for everybody'), ('trending', 'what more visitors take than usual'), ('popular', 'what is popular')], max_length=20), blank=True, default=list, size=2, verbose_name='else, where these have nothing')),
-                ('length', models.PositiveSmallIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)], verbose_name='length')),
-                ('importance', models.SmallIntegerField(default=0, verbose_name='importance')),
-                ('exclude_bought_days', models.FloatField(default=0.0, validators=[django.core.validators.MinValueValidator(0.0)], verbose_name='leave out what was bought within days')),
-                ('excludes_basket', models.BooleanField(default=True, verbose_name='leave out what is in the basket')),
-                ('diversity', models.FloatField(default=0.0, validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)], verbose_name='diversity')),
-                ('exploration_share', models.FloatField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)], verbose_name='exploration')),
-                ('repeat_share', models.FloatField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)], verbose_name='repeats')),
-                ('within', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='recommender.savedfilter', verbose_name='only items of')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(max_length=32, unique=True, verbose_name="name")),
+                ("title", models.CharField(blank=True, max_length=100, verbose_name="title")),
+                (
+                    "sources",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("personal", "ranked for this visitor"),
+                                ("similar", "similar to the items"),
+                                ("together", "bought together with the items"),
+                                ("after_purchase", "bought together with the visitor's last order"),
+                                ("rebuy", "what the visitor buys again, when it is due"),
+                                ("viewed", "what the visitor looked at"),
+                                ("new", "new items, ranked for this visitor"),
+                                ("newest", "the newest items, the same for everybody"),
+                                ("trending", "what more visitors take than usual"),
+                                ("popular", "what is popular"),
+                            ],
+                            max_length=20,
+                        ),
+                        size=3,
+                        verbose_name="sources",
+                    ),
+                ),
+                (
+                    "fallbacks",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("personal", "ranked for this visitor"),
+                                ("similar", "similar to the items"),
+                                ("together", "bought together with the items"),
+                                ("after_purchase", "bought together with the visitor's last order"),
+                                ("rebuy", "what the visitor buys again, when it is due"),
+                                ("viewed", "what the visitor looked at"),
+                                ("new", "new items, ranked for this visitor"),
+                                ("newest", "the newest items, the same for everybody"),
+                                ("trending", "what more visitors take than usual"),
+                                ("popular", "what is popular"),
+                            ],
+                            max_length=20,
+                        ),
+                        blank=True,
+                        default=list,
+                        size=2,
+                        verbose_name="else, where these have nothing",
+                    ),
+                ),
+                (
+                    "length",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(100),
+                        ],
+                        verbose_name="length",
+                    ),
+                ),
+                ("importance", models.SmallIntegerField(default=0, verbose_name="importance")),
+                (
+                    "exclude_bought_days",
+                    models.FloatField(
+                        default=0.0,
+                        validators=[django.core.validators.MinValueValidator(0.0)],
+                        verbose_name="leave out what was bought within days",
+                    ),
+                ),
+                ("excludes_basket", models.BooleanField(default=True, verbose_name="leave out what is in the basket")),
+                (
+                    "diversity",
+                    models.FloatField(
+                        default=0.0,
+                        validators=[
+                            django.core.validators.MinValueValidator(0.0),
+                            django.core.validators.MaxValueValidator(1.0),
+                        ],
+                        verbose_name="diversity",
+                    ),
+                ),
+                (
+                    "exploration_share",
+                    models.FloatField(
+                        blank=True,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(0.0),
+                            django.core.validators.MaxValueValidator(1.0),
+                        ],
+                        verbose_name="exploration",
+                    ),
+                ),
+                (
+                    "repeat_share",
+                    models.FloatField(
+                        blank=True,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(0.0),
+                            django.core.validators.MaxValueValidator(1.0),
+                        ],
+                        verbose_name="repeats",
+                    ),
+                ),
+                (
+                    "within",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="recommender.savedfilter",
+                        verbose_name="only items of",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'placement',
-                'verbose_name_plural': 'placements',
-                'ordering': ['-importance', 'name'],
+                "verbose_name": "placement",
+                "verbose_name_plural": "placements",
+                "ordering": ["-importance", "name"],
             },
         ),
     ]

@@ -5,6 +5,7 @@ whatever of it the shopper bought within the week that begins there, and orders 
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,18 +20,19 @@ from numpy.typing import NDArray
 
 from recommender.api_keys import create_key
 from recommender.exceptions import ReplayRefused
-from recommender.experiments.lift import Lift, paired_lift
+from recommender.experiments.lift import Lift, paired_lift, per_visitor
 from recommender.models import ApiKey, Arm, Experiment, Visitor
 from recommender.serving.arms import CACHE_SECONDS
 from recommender.tokens import read_impressions
 from recommender.uplift.attribution import Outcomes, outcomes
 from recommender.uplift.browser import Browser
 from recommender.uplift.lifecycle import start
-from recommender.uplift.report import METRICS, Reading, compare, values_of
+from recommender.uplift.report import HEADLINE, METRICS, Columns, Reading, compare, values_of
 from recommender.uplift.truth import Basket
 from recommender.uplift.twins import Twin, make_twin
 
 CLICKS_WITHIN: Final = timedelta(days=7)  # bought so soon after the list was seen
+DISCOVERIES: Final = "new"  # clicks on what the shopper had not bought before, of the seen slots
 LIMITS: Final = (
     "It shows which lists held more of what people went on to buy, in weeks that no list was made from.",
     "It cannot show that a list makes anybody buy: everything in it was bought without it.",
@@ -46,13 +48,15 @@ class Replayed:
 
     Attributes:
         reading: as of any experiment; its control is the best of the classic arms.
-        pairs: classic arm → metric → lift of the first arm over it, shopper by shopper.
+        pairs: classic arm → metric, or DISCOVERIES → lift of the first arm over it, shopper by shopper.
+        discoveries: arm → clicks on what the shopper had not bought before, of all seen slots.
         rungs: arm → rung → lists that it answered.
     """
 
     experiment: Experiment
     reading: Reading
     pairs: dict[int, dict[str, Lift | None]]
+    discoveries: dict[int, float]
     rungs: dict[int, dict[str, int]]
 
 
@@ -129,41 +133,60 @@ def _live(twin: Twin, baskets: Sequence[Basket], browser: Browser, n: int) -> No
             )
         soon = [later for later in baskets[place:] if later.at < basket.at + CLICKS_WITHIN]
         wanted = set[str]().union(*(later.items for later in soon))
-        browser.report(twin.visitor, seen, [item for item in seen.items if item in wanted])
+        clicked = [item for item in seen.items if item in wanted]
+        browser.report(twin.visitor, seen, clicked)
         browser.order(twin.visitor, basket.lines)
+        twin.slots += len(seen.items)
+        twin.discoveries += sum(item not in twin.owned for item in clicked)
+        twin.owned |= basket.items
         twin.rungs[seen.rung] = twin.rungs.get(seen.rung, 0) + 1
 
 
 def _read(experiment: Experiment, arms: list[Arm], twins: list[Twin], days: float) -> Replayed:
-    """Compare, and keep the result with the experiment. The control is the classic arm with the most clicks a slot."""
+    """Compare, and keep the result with the experiment."""
     found = outcomes([arm.pk for arm in arms])
-    ours, classic = arms[0], arms[1:]
     shoppers = {twin.visitor.pk: twin.shopper for twin in twins}
     by_arm = {arm.pk: _in_order(found, arm.pk, shoppers) for arm in arms}
-    best = max(classic, key=lambda arm: float(values_of(by_arm[arm.pk], "ctr").mean()))
-    for arm in classic:
-        arm.is_control = arm.pk == best.pk
-    Arm.objects.filter(experiment=experiment).update(is_control=False)
-    Arm.objects.filter(pk=best.pk).update(is_control=True)
+    new = {arm.pk: _discoveries(twins, arm.pk) for arm in arms}
+    _compare_with_the_best(experiment, arms, by_arm)
     reading = compare(arms, found, days, experiment.min_days, experiment.wanted_lift)
     experiment.refresh_from_db()
     experiment.result = reading.as_json()
     experiment.save(update_fields=["result"])
-    pairs = {
-        arm.pk: {
-            metric: paired_lift(values_of(by_arm[arm.pk], metric), values_of(by_arm[ours.pk], metric))
-            for metric in METRICS
-        }
-        for arm in classic
-    }
-    rungs: dict[int, dict[str, int]] = {arm.pk: {} for arm in arms}
+    ours, pairs = arms[0].pk, dict[int, dict[str, Lift | None]]()
+    for arm in arms[1:]:
+        values = {name: (values_of(by_arm[arm.pk], name), values_of(by_arm[ours], name)) for name in METRICS}
+        values[DISCOVERIES] = (new[arm.pk], new[ours])
+        pairs[arm.pk] = {name: paired_lift(*both) for name, both in values.items()}
+    shares = {arm: float(values.mean()) for arm, values in new.items()}
+    return Replayed(experiment, reading, pairs, shares, _rungs(twins))
+
+
+def _compare_with_the_best(experiment: Experiment, arms: list[Arm], by_arm: dict[int, Columns]) -> None:
+    """The control is the classic arm with the most clicks a slot."""
+    best = max(arms[1:], key=lambda arm: float(values_of(by_arm[arm.pk], HEADLINE).mean()))
+    for arm in arms:
+        arm.is_control = arm.pk == best.pk
+    experiment.arms.update(is_control=False)
+    experiment.arms.filter(pk=best.pk).update(is_control=True)
+
+
+def _rungs(twins: list[Twin]) -> dict[int, dict[str, int]]:
+    rungs: dict[int, Counter[str]] = {}
     for twin in twins:
-        for rung, lists in twin.rungs.items():
-            rungs[twin.arm][rung] = rungs[twin.arm].get(rung, 0) + lists
-    return Replayed(experiment, reading, pairs, rungs)
+        rungs.setdefault(twin.arm, Counter()).update(twin.rungs)
+    return {arm: dict(counts) for arm, counts in sorted(rungs.items())}
 
 
-def _in_order(found: Outcomes, arm: int, shoppers: dict[int, str]) -> dict[str, NDArray[np.float64]]:
+def _discoveries(twins: list[Twin], arm: int) -> NDArray[np.float64]:
+    """[shoppers] of an arm, in the order of the shoppers, whose mean is the share of slots that were discoveries."""
+    own = sorted((twin for twin in twins if twin.arm == arm), key=lambda twin: twin.shopper)
+    return per_visitor(
+        np.array([twin.discoveries for twin in own], float), np.array([twin.slots for twin in own], float)
+    )
+
+
+def _in_order(found: Outcomes, arm: int, shoppers: dict[int, str]) -> Columns:
     """The columns of an arm, row i of every arm the same shopper."""
     columns = found.counted(arm)
     order = np.argsort([shoppers[int(visitor)] for visitor in columns["visitor"]])

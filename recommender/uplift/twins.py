@@ -31,12 +31,17 @@ class Twin:
 
     Attributes:
         offset: stored time less the time that the twin lives in.
+        owned: keys of what it has bought, as text. slots, discoveries: seen ones, and clicks on what it had not bought.
+        rungs: rung → lists that it answered.
     """
 
     visitor: Visitor
     shopper: str
     arm: int
     offset: timedelta
+    owned: set[str]
+    slots: int = 0
+    discoveries: int = 0
     rungs: dict[str, int] = field(default_factory=dict)
 
     def wake_at(self, moment: datetime) -> None:
@@ -62,4 +67,5 @@ def make_twin(shopper: Visitor, experiment: Experiment, arms: list[Arm], place: 
     with transaction.atomic(), connection.cursor() as cursor:
         twin = Visitor.objects.create(key=key)
         cursor.execute(_COPY, {"twin": twin.pk, "visitor": shopper.pk, "offset": str(offset)})
-    return Twin(twin, str(shopper.key), arms[place].pk, offset)
+    bought = Event.objects.filter(visitor=twin.pk, kind=Event.Kind.PURCHASE).values_list("item_id", flat=True)
+    return Twin(twin, str(shopper.key), arms[place].pk, offset, {str(item) for item in bought})

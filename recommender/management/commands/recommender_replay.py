@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from recommender.exceptions import RecommenderError
 from recommender.experiments.lift import Lift
 from recommender.models import Arm, Event, ModelVersion
-from recommender.uplift.replay import LIMITS, Replayed, replay
+from recommender.uplift.replay import DISCOVERIES, LIMITS, Replayed, replay
 from recommender.uplift.report import METRICS
 from recommender.uplift.truth import Basket, read_truth
 
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             )
         except (RecommenderError, OSError) as error:
             raise CommandError(str(error)) from error
-        self._print(found, truth)
+        self._print(found)
 
     def _require_unseen(self, truth: dict[str, list[Basket]], file: Path) -> None:
         """What is replayed is in no history, and the live version was trained after it was taken out."""
@@ -68,18 +68,25 @@ class Command(BaseCommand):
         if done % TOLD_EVERY == 0 or done == of:
             self.stdout.write(f"  {done} of {of} lives")
 
-    def _print(self, found: Replayed, truth: dict[str, list[Basket]]) -> None:
+    def _print(self, found: Replayed) -> None:
         reading = found.reading
-        self.stdout.write(_row("arm", "visitors", "slots", "clicks", "CTR", "ordered", "orders", "revenue", "assisted"))
+        self.stdout.write(
+            _row("arm", "visitors", "slots", "clicks", "CTR", "new", "ordered", "orders", "revenue", "assisted")
+        )
         for arm in reading.arms:
             counts, means = arm.counts, arm.means
-            share = (f"{means['ctr']:.4f}", f"{means['conversion']:.3f}", f"{counts['orders']}")
+            share = (
+                f"{means['ctr']:.4f}",
+                f"{found.discoveries[arm.id]:.4f}",
+                f"{means['conversion']:.3f}",
+                f"{counts['orders']}",
+            )
             money = (f"{counts['revenue_cents'] / 100:.2f}", f"{counts['assisted']}")
             self.stdout.write(_row(arm.name, counts["visitors"], counts["slots"], counts["clicks"], *share, *money))
         names = {arm.id: arm.name for arm in reading.arms}
         for arm_id, lifts in found.pairs.items():
             self.stdout.write(f"{reading.arms[0].name} against {names[arm_id]}, shopper by shopper:")
-            for metric in METRICS:
+            for metric in (*METRICS, DISCOVERIES):
                 self.stdout.write(f"  {metric:<11} {_lift(lifts[metric])}")
         for arm_id, rungs in found.rungs.items():
             self.stdout.write(f"rungs of {names[arm_id]}: {rungs}")
