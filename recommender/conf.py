@@ -64,6 +64,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "MAX_BATCH_VISITORS": 100,  # whose lists one request may ask for; each costs what a request of its own would
     "CANDIDATES": 300,  # retrieved by cosine before ranking; linked, popular and own items join them
     "REPEAT_SHARE": 0.5,  # of the slots of "for you" that repeats may take; 1.0 leaves the order to the ranker
+    "EXPLORATION_SHARE": 0.02,  # of the slots of lists that explore: they try items that few people have seen
     "HISTORY_EVENTS": 1_000,  # newest events of a visitor read for a request
     "BUDGET_MS": 250,  # a list that takes longer is replaced by the next rung
     "POPULAR_CACHE_SECONDS": 60,

@@ -15,10 +15,10 @@ from typing import Any
 from unittest import mock
 
 from recommender.serving import arms as arms_module
-from recommender.serving import placements as placements_module
 from recommender.serving import recommend as recommend_module
 from recommender.serving.entries import Answer, Shown, title_says_it
 from recommender.serving.page import Asked
+from recommender.serving.placements import DEFAULTS, known_placements
 from recommender.serving.query import PERSONAL
 
 
@@ -35,8 +35,8 @@ class override_recommendations(ContextDecorator):  # noqa: N801  reads like over
     def __enter__(self) -> None:
         self._patches = ExitStack()
         self._patches.enter_context(mock.patch.object(recommend_module, "_first_answer", self._answer))
-        unasked = (placements_module.DEFAULTS, math.inf)
-        self._patches.enter_context(mock.patch.object(placements_module, "_cached", unasked))
+        known_placements.hold(DEFAULTS)
+        self._patches.callback(known_placements.expire)
         self._patches.enter_context(mock.patch.object(arms_module, "_cached", (None, math.inf)))
 
     def __exit__(

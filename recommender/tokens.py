@@ -1,7 +1,8 @@
 """Signed impression tokens: what a list was, carried by the page and believed only with a valid signature.
 
 Claims: {"v": visitor key or "" where the page had none, "l": list id, "p": placement, "m": version id or null,
-"r": rung, "a": arm of the experiment (absent outside of one), "i": [item ids as text, in the order of the slots]}.
+"r": rung, "a": arm of the experiment (absent outside of one), "i": [item ids as text, in the order of the slots],
+"q": [propensity of each slot] (absent: all 1.0), "u": [pk of the slot's rule, or 0] (absent: none)}.
 """
 
 from typing import Any, Final

@@ -25,12 +25,16 @@ def nothing_remembered() -> None:
     """What a web process keeps in memory belongs to a database that the next test does not have."""
     from recommender.index.publish import forget_live_version
     from recommender.serving.arms import forget_running
-    from recommender.serving.placements import forget_placements
+    from recommender.serving.placements import known_placements
+    from recommender.serving.rules import forget_rules
+    from recommender.serving.trials import exposures
 
     cache.clear()
     forget_live_version()
     forget_running()
-    forget_placements()
+    known_placements.forget()
+    forget_rules()
+    exposures.forget()
 
 
 def _is_local(host: str) -> bool:

@@ -10,3 +10,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # Many threads share the cores of a test, and a stall of half a second is no outage. Tests of the budget set their own.
 RECOMMENDER_CAPTURE_BUDGET_MS = 10_000
+
+# Lists without chance; tests of exploration set their own.
+RECOMMENDER_EXPLORATION_SHARE = 0.0

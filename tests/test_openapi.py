@@ -1,6 +1,5 @@
 """Every endpoint against its own OpenAPI document, with whatever schemathesis thinks of, sense and nonsense."""
 
-import math
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -16,13 +15,13 @@ from schemathesis.specs.openapi.checks import content_type_conformance, positive
 
 from recommender.api_keys import create_key
 from recommender.models import ApiKey, Visitor
-from recommender.serving import placements
+from recommender.serving.placements import DEFAULTS, known_placements
 from tests.worlds import make_event, make_products, publish_tiny_version
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "15"))  # an operation and mode; 100 before a release
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much]
 # The document is made while the tests are collected, when there is no database yet: the placements without rows.
-placements._cached = (placements.DEFAULTS, math.inf)
+known_placements.hold(DEFAULTS)
 API = schemathesis.openapi.from_wsgi("/recommender/schema/?format=json", get_wsgi_application())
 LISTS = ("GET /recommender/recommendations/", "POST /recommender/recommendations/", "GET /recommender/items/")
 OPERATIONS = {operation.label: operation for operation in (found.ok() for found in API.get_all_operations())}

@@ -19,7 +19,7 @@ from recommender.admin.visitors import find_visitors
 from recommender.catalog import item_key
 from recommender.models import Placement, Source
 from recommender.serving.cards import card
-from recommender.serving.placements import DEFAULTS, TITLES, forget_placements, length_of, placements, title_of
+from recommender.serving.placements import DEFAULTS, TITLES, known_placements, length_of, placements, title_of
 from recommender.serving.query import Query
 from recommender.serving.recommend import recommend
 
@@ -107,7 +107,7 @@ class PlacementAdmin(ModelAdmin):  # type: ignore[type-arg]  # takes no argument
         """All lists that there are, not only those with a row."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
-        forget_placements()  # what was just saved is listed
+        known_placements.expire()  # what was just saved is listed
         rows = sorted(placements().values(), key=lambda placement: -placement.importance)
         context = {
             "rows": [(placement, title_of(placement), _sources(placement)) for placement in rows],

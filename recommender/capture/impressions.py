@@ -25,10 +25,11 @@ TIME_SHIFT: Final = 80  # bits of a UUIDv7 below its milliseconds
 # Sorted by key against deadlocks; without the WHERE a repeated report would write a dead row.
 _INSERT: Final = f"""
 INSERT INTO {Impression._meta.db_table} AS known
-    (list_id, visitor_id, placement, version_id, rung, arm_id, items, slots, doubt)
-SELECT list, %(visitor)s, placement, version, rung, arm, items, slots, %(doubt)s
+    (list_id, visitor_id, placement, version_id, rung, arm_id, items, propensities, rules, slots, doubt)
+SELECT list, %(visitor)s, placement, version, rung, arm, items, propensities, rules, slots, %(doubt)s
 FROM jsonb_to_recordset(%(rows)s) AS row
-    (list uuid, placement text, version bigint, rung text, arm bigint, items text[], slots smallint[])
+    (list uuid, placement text, version bigint, rung text, arm bigint, items text[], propensities float8[],
+     rules bigint[], slots smallint[])
 ORDER BY list
 ON CONFLICT (list_id, visitor_id) DO UPDATE
 SET slots = (SELECT array_agg(DISTINCT slot ORDER BY slot) FROM unnest(known.slots || EXCLUDED.slots) AS slot)
@@ -61,7 +62,10 @@ def shown(visitor: Visitor, item: object, token: str) -> dict[str, Any] | None:
         return None
     place = {"list": claims["l"], "placement": claims["p"], "version": claims["m"], "rung": claims["r"]}
     place |= {"arm": claims["a"]} if "a" in claims else {}
-    return {**place, "slot": claims["i"].index(str(item)) + 1}
+    at = claims["i"].index(str(item))
+    if "u" in claims and claims["u"][at]:
+        place["rule"] = claims["u"][at]
+    return {**place, "slot": at + 1}
 
 
 @transaction.atomic
@@ -77,7 +81,9 @@ def store_impressions(visitor: Visitor, rows: Sequence[object], doubt: int) -> i
     lists: dict[str, dict[str, Any]] = {}
     for claims, slots in seen:
         place = {"placement": claims["p"], "version": claims["m"], "rung": claims["r"], "arm": claims.get("a")}
-        known = lists.setdefault(claims["l"], {"list": claims["l"], "items": claims["i"], "slots": [], **place})
+        place |= {"items": claims["i"], "rules": claims.get("u")}
+        place["propensities"] = claims.get("q") or [1.0] * len(claims["i"])
+        known = lists.setdefault(claims["l"], {"list": claims["l"], "slots": [], **place})
         known["slots"] = sorted({*known["slots"], *slots})
     if lists:
         with connection.cursor() as cursor:

@@ -8,6 +8,7 @@ from recommender.models.feedback import Feedback
 from recommender.models.items import item_foreign_key
 from recommender.models.operations import AuditEntry, TrainingSchedule
 from recommender.models.placements import Placement, SavedFilter, Source
+from recommender.models.rules import Rule
 from recommender.models.spill import DrainedFile
 from recommender.models.training import (
     ItemEmbedding,
@@ -38,6 +39,7 @@ __all__ = [
     "Placement",
     "QuarantinedEvent",
     "RateBucket",
+    "Rule",
     "SavedFilter",
     "Source",
     "Tombstone",

@@ -1,6 +1,7 @@
 """What visitors did and saw, and the books about it."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -49,7 +50,7 @@ class Event(models.Model):
     quantity = models.PositiveIntegerField(_("quantity"), default=1)
     value_cents = models.BigIntegerField(_("value in cents"), null=True, blank=True)
     source = models.SmallIntegerField(_("source"), choices=Source)
-    # Verified claims of the token: {"list", "placement", "version", "rung", "arm", "slot"}; null without one.
+    # Verified claims of the token: {"list", "placement", "version", "rung", "arm", "rule", "slot"}; null without one.
     impression = models.JSONField(_("impression"), null=True, blank=True)
     received_at = models.DateTimeField(_("received at"), db_default=Now(), editable=False)
     # Our clock minus the sender's when it sent: already added to `at`; null where the sender did not say.
@@ -129,6 +130,9 @@ class Impression(models.Model):
     rung = models.CharField(_("rung"), max_length=16)
     arm_id = models.BigIntegerField(_("arm"), null=True)  # of an experiment, or HOLDOUT_ARM; null outside of both
     items = ArrayField(models.TextField(), verbose_name=_("items"))  # keys as text, in the order of the slots
+    # Of each slot, see `serving.query.Entry`; null in rows of older code, which showed every item with certainty.
+    propensities = ArrayField(models.FloatField(), verbose_name=_("propensities"), null=True)
+    rules = ArrayField(models.BigIntegerField(), verbose_name=_("rules"), null=True)  # of each slot, 0 for none
     slots = ArrayField(models.SmallIntegerField(), verbose_name=_("seen slots"))  # 1-based, ascending
     doubt = models.SmallIntegerField(_("doubt"), choices=Event.Doubt, default=Event.Doubt.NONE)
     seen_at = models.DateTimeField(_("first seen at"), db_default=Now())
@@ -139,6 +143,7 @@ class Impression(models.Model):
         indexes = [
             models.Index(fields=["visitor"], name="recommender_impression_visitor"),
             models.Index(fields=["arm_id"], condition=Q(arm_id__isnull=False), name="recommender_impression_arm"),
+            GinIndex(fields=["rules"], condition=Q(rules__isnull=False), name="recommender_impression_rules"),
         ]
 
     def __str__(self) -> str:

@@ -16,10 +16,17 @@ from recommender.serving.arrange import Flags
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An available item with the score that put it here."""
+    """An available item with the score that put it here.
+
+    Attributes:
+        propensity: the chance with which the policy shows just this item in just this slot, see `Entry`.
+        rule: pk of the Rule that put it here.
+    """
 
     item: Model
     score: float
+    propensity: float = 1.0
+    rule: int | None = None
 
 
 Explain = Callable[[Sequence[Shown]], list[str]]
@@ -112,26 +119,49 @@ class Answer:
     version: ModelVersion | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is available: `items` in order, and of the pinned and tried ones key → item."""
+
+    items: list[Model]
+    pinned: dict[Any, Model]
+    tried: dict[Any, Model]
+
+
 def take_available(
-    keys: Sequence[Any], n: int, *, within: SavedFilter | None = None, groups: frozenset[Any] = frozenset()
-) -> list[Model]:
+    keys: Sequence[Any],
+    n: int,
+    *,
+    pinned: Sequence[Any] = (),
+    tried: Sequence[Any] = (),
+    within: SavedFilter | None = None,
+    groups: frozenset[Any] = frozenset(),
+) -> Taken:
     """The first `n` of these keys, in this order, that are still available; one statement where none is left out.
 
     Args:
+        pinned, tried: asked for besides; a tried item is none of `items`, nor a variant of them.
         within: only items of this filter.
-        groups: variant groups that stand on the page already; of every other group the first item is taken.
+        groups: variant groups that stand on the page already; of every other group the first item is taken, pinned
+            ones before all others.
     """
-    taken: list[Model] = []
-    groups_taken = set(groups)
-    start, step = 0, n
+    chunk = [*pinned, *tried, *keys[:n]]
+    start, step = n, n
+    found = {item.pk: item for item in _items(chunk, within)} if chunk else {}
+    seen = set(groups)
+    on_pins = {key: found[key] for key in pinned if key in found and _is_new_group(found[key], seen)}
+    taken = [found[key] for key in keys[:n] if key in found and _is_new_group(found[key], seen)]
     while len(taken) < n and start < len(keys):
-        chunk = keys[start : start + step]
+        chunk = list(keys[start : start + step])
         start, step = start + step, step * 2
-        items = {item.pk: item for item in _items(chunk, within)}
-        for key in chunk:
-            if key in items and _is_new_group(items[key], groups_taken):
-                taken.append(items[key])
-    return taken[:n]
+        found |= {item.pk: item for item in _items(chunk, within)}
+        taken += [found[key] for key in chunk if key in found and _is_new_group(found[key], seen)]
+    used = {item.pk for item in taken}
+    # Each on its own: whether one is tried must not depend on whether another one is.
+    on_trial = {
+        key: found[key] for key in tried if key in found and key not in used and _is_new_group(found[key], set(seen))
+    }
+    return Taken(taken[:n], on_pins, on_trial)
 
 
 def _is_new_group(item: Model, taken: set[Any]) -> bool:

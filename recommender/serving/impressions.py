@@ -10,8 +10,11 @@ from recommender.tokens import sign_impressions
 
 
 def impression_token(query: Query, rung: str, version_id: int | None, entries: Sequence[Entry]) -> str:
-    """Claims: visitor, list, placement, version, rung, arm, and the item keys in slot order."""
+    """Claims: visitor, list, placement, version, rung, arm, and the item keys in slot order; propensities and rules
+    where they say anything."""
     arm = arm_of(query.visitor)
+    is_random = any(entry.propensity < 1.0 for entry in entries)
+    is_ruled = any(entry.rule for entry in entries)
     return sign_impressions(
         {
             "v": str(query.visitor.key) if query.visitor else "",
@@ -21,5 +24,7 @@ def impression_token(query: Query, rung: str, version_id: int | None, entries: S
             "r": rung,
             **({} if arm is None else {"a": arm.id}),
             "i": [str(entry.item.pk) for entry in entries],
+            **({"q": [round(entry.propensity, 9) for entry in entries]} if is_random else {}),
+            **({"u": [entry.rule or 0 for entry in entries]} if is_ruled else {}),
         }
     )

@@ -1,18 +1,13 @@
 """Which lists there are: the defaults below, each replaced by the row of its name once a shop saves one in admin."""
 
-import logging
-import time
 from collections.abc import Mapping
 from typing import Final
 
-from django.db import Error
 from django.utils.translation import gettext_lazy
 
 from recommender.conf import conf
-from recommender.index.reading import reading
 from recommender.models import Placement, Source
-
-logger = logging.getLogger(__name__)
+from recommender.serving.remembered import Remembered
 
 CACHE_SECONDS: Final = 2.0  # a saved row is seen by every web process within this time
 FROM_ITEMS: Final = frozenset({Source.SIMILAR, Source.TOGETHER})  # sources that are nothing without an item
@@ -83,28 +78,17 @@ DEFAULTS: Final[Mapping[str, Placement]] = {
 }
 PLACEMENTS: Final = tuple(DEFAULTS)
 
-_cached: tuple[Mapping[str, Placement], float] = (DEFAULTS, 0.0)  # the lists, and until when they hold unasked
+
+def _read() -> Mapping[str, Placement]:
+    return {**DEFAULTS, **{row.name: row for row in Placement.objects.select_related("within")}}
+
+
+known_placements: Final = Remembered(_read, CACHE_SECONDS, DEFAULTS)
 
 
 def placements() -> Mapping[str, Placement]:
-    """name → placement, at most CACHE_SECONDS old; the last known ones while the database does not answer."""
-    global _cached
-    known, until = _cached
-    if time.monotonic() >= until:
-        try:
-            with reading(conf.BUDGET_MS):
-                rows = {row.name: row for row in Placement.objects.select_related("within")}
-            known = {**DEFAULTS, **rows}
-        except Error:
-            logger.warning("The placements could not be read; the last known ones go on.", exc_info=True)
-        _cached = (known, time.monotonic() + CACHE_SECONDS)
-    return known
-
-
-def forget_placements() -> None:
-    """The next `placements()` of this process reads the database."""
-    global _cached
-    _cached = (DEFAULTS, 0.0)
+    """name → placement, at most CACHE_SECONDS old."""
+    return known_placements.get()
 
 
 def placement_named(name: str) -> Placement:

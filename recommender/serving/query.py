@@ -54,12 +54,21 @@ class Entry:
         score: what ordered the list, higher is better; comparable inside one list only.
         reason: why it is here, for the shopper, translated; "" where the list's title says it all.
         slot: 1-based place.
+        propensity: the probability with which this item stands in this slot, given the visitor's history, the
+            candidates with their impressions and clicks so far, the rules, and what the page showed before: 1.0 in a
+            slot that never explores. In a slot that explores with probability e it is 1 - e for the item that stands
+            there otherwise, and e times the probability of winning the slot's Thompson draw for an item on trial.
+            All trial items of a slot were checked to be available before the draw. It is exact but for items of the
+            cached popular lists that sold out within their cache time.
+        rule: pk of the Rule that put the item into this slot.
     """
 
     item: Model
     score: float
     reason: str
     slot: int
+    propensity: float = 1.0
+    rule: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

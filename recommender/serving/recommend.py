@@ -93,7 +93,7 @@ def _first_answer(asked: Asked, names: Sequence[str]) -> tuple[str, Answer]:
 
 def _recommendations(asked: Asked, rung: str, found: Answer) -> Recommendations:
     entries = tuple(
-        Entry(shown.item, shown.score, reason, slot)
+        Entry(shown.item, shown.score, reason, slot, shown.propensity, shown.rule)
         for slot, (shown, reason) in enumerate(zip(found.shown, found.reasons, strict=True), start=1)
     )
     version_id = found.version.pk if found.version else None

@@ -126,7 +126,7 @@ def test_doubted_events_neither_train_nor_make_popular(products: list[Product]) 
     for doubt in Event.Doubt.values:
         record_event(Visitor.objects.create(), products[doubt % 3], "view", doubt=doubt)
     assert export_events().item.tolist() == [products[0].pk]
-    assert popular_items(None) == [(products[0].pk, 1.0)]
+    assert [pair for pair in popular_items(None) if pair[1]] == [(products[0].pk, 1.0)]
 
 
 def test_a_visitor_makes_an_item_popular_once_a_day(visitor: Visitor, products: list[Product]) -> None:
@@ -134,7 +134,7 @@ def test_a_visitor_makes_an_item_popular_once_a_day(visitor: Visitor, products: 
         record_event(visitor, products[0], "view")
     for _ in range(2):
         record_event(Visitor.objects.create(), products[1], "view")
-    assert popular_items(None) == [(products[1].pk, 2.0), (products[0].pk, 1.0)]
+    assert popular_items(None)[:2] == [(products[1].pk, 2.0), (products[0].pk, 1.0)]
 
 
 @pytest.mark.parametrize(

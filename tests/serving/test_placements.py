@@ -1,5 +1,6 @@
 """Lists as rows: defaults without a row, a row instead of a default, and what the sources give."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from django.utils import timezone
 from recommender.capture.tables import PURCHASE, VIEW
 from recommender.models import Event, Placement, SavedFilter, Visitor
 from recommender.serving.page import Page
-from recommender.serving.placements import CACHE_SECONDS, DEFAULTS, forget_placements, placements, title_of
+from recommender.serving.placements import CACHE_SECONDS, DEFAULTS, known_placements, placements, title_of
 from recommender.serving.query import Query, Recommendations
 from recommender.serving.recommend import recommend, recommend_page
 from shop.models import Category, Department, Product
@@ -41,7 +42,7 @@ def save(name: str, **values) -> Placement:
     default = DEFAULTS.get(name)
     made = {"sources": default.sources, "fallbacks": default.fallbacks} if default else {}
     placement = Placement.objects.create(name=name, **made | values)
-    forget_placements()
+    known_placements.expire()
     return placement
 
 
@@ -58,7 +59,7 @@ def test_a_row_replaces_its_default_and_its_deletion_brings_it_back(products: li
     found = ask("for_you")
     assert (found.title, numbers(found)) == ("Just for you", [29, 28, 27, 26])
     row.delete()
-    forget_placements()
+    known_placements.expire()
     assert (ask("for_you").title, numbers(ask("for_you"))) == ("Recommended for you", [0, 1, 2, 3])
 
 
@@ -66,10 +67,9 @@ def test_another_process_sees_a_row_within_seconds(products: list[Product], monk
     ask("for_you")
     Placement.objects.create(name="for_you", sources=["newest"])
     assert numbers(ask("for_you")) == [0, 1, 2, 3]
-    from recommender.serving import placements as module
-
-    known, until = module._cached
-    monkeypatch.setattr(module, "_cached", (known, until - CACHE_SECONDS))
+    monkeypatch.setattr(
+        "recommender.serving.remembered.time.monotonic", lambda: time.monotonic_ns() / 1e9 + CACHE_SECONDS
+    )
     assert numbers(ask("for_you")) == [29, 28, 27, 26]
 
 
@@ -78,9 +78,7 @@ def test_the_last_known_rows_go_on_without_the_table(products: list[Product]) ->
     ask("front")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE recommender_placement RENAME TO gone")
-    from recommender.serving import placements as module
-
-    module._cached = (module._cached[0], 0.0)
+    known_placements.expire()
     assert numbers(ask("front")) == [29, 28, 27, 26]
     assert Product.objects.exists()  # the page's transaction goes on
 
