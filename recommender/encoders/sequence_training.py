@@ -15,6 +15,7 @@ from recommender.encoders.training import EpochReport, State, resume, seeded, si
 
 CHECK_EVERY = 20
 MAX_CHECK_WINDOWS = 2_000
+REPLAY = 2  # older windows that are learned again for each new one
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +53,29 @@ def next_baskets(grouped: Histories, repeat_weight: float) -> Targets:
 class Batches:
     """Windows bucketed by length, so that padding stays small; each query is used in one window only.
 
-    With `since`, in seconds since 1970 UTC, only windows that hold an event of then or later.
+    With `since`, in seconds since 1970 UTC, an epoch has the windows that hold an event of then or later, and `REPLAY`
+    times as many older ones, drawn anew: without those it forgets (Complete Journey, new items: .057 instead of .062).
     """
 
     def __init__(self, grouped: Histories, settings: SequenceSettings, since: int | None = None) -> None:
         self.grouped, self.length = grouped, settings.length
         self.targets = next_baskets(grouped, settings.repeat_weight)
         cut = windows(grouped, settings.length, settings.length // 2)
-        wanted = slice(None) if since is None else grouped.at[cut.stop - 1] >= since
-        self.start, self.stop = cut.start[wanted], cut.stop[wanted]
+        self.start, self.stop = cut.start, cut.stop
         self.size = settings.batch
         self.begins = self.start == grouped.offsets[grouped.owner[self.start]]  # nothing of the history before it
         # Every twentieth visitor only tells when to stop.
         self.is_check = grouped.owner[self.start] % CHECK_EVERY == CHECK_EVERY - 1
+        self.is_new = np.ones(len(self.stop), bool) if since is None else grouped.at[self.stop - 1] >= since
 
     def epoch(self, generator: torch.Generator) -> list[NDArray[np.int64]]:
         """Window numbers of each step, in a new order: similar lengths together, steps shuffled."""
-        training = np.flatnonzero(~self.is_check)
+        training = np.flatnonzero(~self.is_check & self.is_new)
         if not len(training):
             return []
+        older = np.flatnonzero(~self.is_check & ~self.is_new)
+        drawn = torch.randperm(len(older), generator=generator).numpy()[: REPLAY * len(training)]
+        training = np.sort(np.concatenate([training, older[drawn]]))
         noise = torch.rand(len(training), generator=generator).numpy()
         order = training[np.argsort((self.stop - self.start)[training] + noise, kind="stable")]
         steps = np.array_split(order, max(1, round(len(order) / self.size)))
@@ -78,7 +83,7 @@ class Batches:
 
     def check(self) -> list[NDArray[np.int64]]:
         """Window numbers of each step of the visitors that are kept apart; always the same."""
-        chosen = np.flatnonzero(self.is_check)[:MAX_CHECK_WINDOWS]
+        chosen = np.flatnonzero(self.is_check & self.is_new)[:MAX_CHECK_WINDOWS]
         return np.array_split(chosen, max(1, round(len(chosen) / self.size))) if len(chosen) else []
 
     def gather(self, chosen: NDArray[np.int64]) -> tuple[Tensor, ...]:

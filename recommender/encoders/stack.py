@@ -37,7 +37,7 @@ from recommender.encoders.visitor import KIND_WEIGHTS, VisitorEncoder, VisitorSe
 
 Floats = NDArray[np.float32]
 StageReport = Callable[[str], EpochReport]  # stage name → where its epochs are reported
-GRAPH_AGAIN, SEQUENCE_AGAIN = 0.3, 0.6  # of the steps and epochs, when a stack goes on from another
+REFIT_SHARE = 0.3  # of the steps and epochs, when a stack goes on from another
 VECTORS, ENCODER = "vectors", "encoder"  # in a kept state, beside the parameters
 
 
@@ -134,7 +134,7 @@ def train_stack(
     """Fit all encoders on the log; every item of the catalogue gets every part, seen in the log or not.
 
     Args:
-        start: what to go on from, for a share of the epochs; None begins anew.
+        start: what to go on from, for `REFIT_SHARE` of the epochs; None begins anew.
         keep: holds what the steps "content", "graph" and "sequence" made.
     """
     vocabulary = Vocabulary(items.item)
@@ -210,7 +210,7 @@ def _graph_vectors(
         graph, state = train_graph(
             matrix,
             content,
-            replace(settings.graph, steps=_again(steps, GRAPH_AGAIN) if start else steps),
+            replace(settings.graph, steps=_again(steps) if start else steps),
             seed=settings.seed,
             device=settings.device,
             start=start.states["graph"] if start else None,
@@ -232,7 +232,7 @@ def _sequence_encoder(
         encoder = train_sequence(
             grouped,
             side,
-            replace(settings.sequence, epochs=_again(epochs, SEQUENCE_AGAIN) if start else epochs),
+            replace(settings.sequence, epochs=_again(epochs) if start else epochs),
             seed=settings.seed,
             device=settings.device,
             start=start.states["sequence"] if start else None,
@@ -246,9 +246,9 @@ def _sequence_encoder(
     return encoder.to(settings.device).eval()
 
 
-def _again(epochs: int, share: float) -> int:
+def _again(epochs: int) -> int:
     """Epochs that take newer events in."""
-    return max(1, round(epochs * share))
+    return max(1, round(epochs * REFIT_SHARE))
 
 
 def sequence_epochs(grouped: Histories, settings: StackSettings) -> int:

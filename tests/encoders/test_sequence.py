@@ -5,7 +5,7 @@ from recommender.capture.tables import EventLog
 from recommender.dataset.sequences import Histories, histories
 from recommender.dataset.vocabulary import Vocabulary
 from recommender.encoders.sequence import SequenceEncoder, SequenceSettings, VisitorTransformer, gap_bucket
-from recommender.encoders.sequence_training import Batches, next_baskets, train_sequence
+from recommender.encoders.sequence_training import REPLAY, Batches, next_baskets, train_sequence
 from recommender.encoders.training import state_of
 from tests.event_logs import START, chain, log_of, shuffled
 
@@ -95,16 +95,18 @@ def test_every_basket_end_is_asked_once_an_epoch() -> None:
     assert asked == 40 * 49
 
 
-def test_going_on_asks_only_windows_with_something_new() -> None:
+def test_going_on_asks_what_is_new_and_twice_as_many_older_windows() -> None:
     grouped = histories(chain(visitors=40, events=50), ITEMS)
     since = int(np.quantile(grouped.at, 0.9))
     batches = Batches(grouped, SETTINGS, since)
-    steps = batches.epoch(torch.Generator().manual_seed(0)) + batches.check()
-    windows = np.concatenate(steps)
-    assert len(windows) == len(batches.start) < len(Batches(grouped, SETTINGS).start) / 2
-    assert (grouped.at[batches.stop - 1] >= since).all()
-    learned = np.concatenate([np.arange(start, stop) for start, stop in zip(batches.start, batches.stop, strict=True)])
-    assert np.isin(np.flatnonzero(grouped.at >= since), learned).all()
+    generator = torch.Generator().manual_seed(0)
+    first, second = (np.concatenate(batches.epoch(generator)) for _ in range(2))
+    is_new = grouped.at[batches.stop - 1] >= since
+    assert 0 < is_new.sum() < len(is_new) / 4
+    for windows in (first, second):
+        assert len(windows) == len(set(windows.tolist())) == (1 + REPLAY) * is_new[windows].sum()
+        assert set(np.flatnonzero(is_new & ~batches.is_check)) <= set(windows.tolist())
+    assert set(first.tolist()) != set(second.tolist())
 
 
 def test_going_on_with_nothing_new_changes_nothing() -> None:
