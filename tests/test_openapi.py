@@ -4,11 +4,13 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
+from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, positive_data_acceptance
@@ -59,3 +61,29 @@ def test_an_endpoint_does_what_its_document_says(shop: None, label: str, mode: A
         case.call_and_validate(headers=headers, excluded_checks=excluded)
 
     check()
+
+
+@pytest.mark.django_db
+def test_every_body_and_answer_has_an_example_that_is_one(client: Client) -> None:
+    document = client.get("/recommender/schema/", headers={"accept": "application/json"}).json()
+    operations = [each for path in document["paths"].values() for each in path.values()]
+    places = [place for each in operations for place in (each.get("requestBody", {}), *each["responses"].values())]
+    bodies = [
+        place["content"]["application/json"] for place in places if "application/json" in place.get("content", {})
+    ]
+    assert len(bodies) > 50
+    for body in bodies:
+        assert body.get("examples"), body
+        promised = _with_null({**body["schema"], "components": document["components"]})
+        for example in body["examples"].values():
+            jsonschema.validate(example["value"], promised)
+
+
+def _with_null(schema: Any) -> Any:
+    """OpenAPI 3.0's `nullable` in the words of JSON Schema."""
+    if isinstance(schema, list):
+        return [_with_null(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    known = {name: _with_null(value) for name, value in schema.items()}
+    return {"anyOf": [known, {"type": "null"}]} if schema.get("nullable") is True else known

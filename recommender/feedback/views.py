@@ -4,6 +4,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpResponseRedirect
 from django.utils.translation import gettext as _
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
@@ -16,9 +17,14 @@ from recommender.feedback.store import give_feedback
 from recommender.models import Visitor
 from recommender.privacy.views import BAD_TYPE, refuse_other_sites, see_other
 from recommender.serving.authentication import CallerView
-from recommender.serving.problems import documented_problem
+from recommender.serving.problems import BAD_KEY, documented_problem
 from recommender.serving.schema import documented
 
+SAID = OpenApiExample("Not for me", value={"token": "eyJ2Ijoi…", "answer": "less:981760"}, request_only=True)
+STANDS = OpenApiResponse(
+    FeedbackSerializer,
+    examples=[OpenApiExample("It stands", value={"item": "981760", "value": "less"}, response_only=True)],
+)
 WRONG = documented_problem(
     "The answer is none.",
     "invalid",
@@ -41,7 +47,8 @@ class FeedbackView(CallerView):
         operation_id="feedback",
         summary="Say what the caller thinks of a recommended item",
         request=FeedbackParameters,
-        responses={200: FeedbackSerializer, 303: None, 400: WRONG, 403: DENIED, 415: BAD_TYPE},
+        examples=[SAID],
+        responses={200: STANDS, 303: None, 400: WRONG, 401: BAD_KEY, 403: DENIED, 415: BAD_TYPE},
     )
     def post(self, request: Request) -> Response | HttpResponseRedirect:
         """Counts from the next list on; the same once more takes it back. With `next`, as a form sends it, leads back

@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
@@ -36,6 +37,36 @@ DENIED = documented_problem(
 )
 NOT_FOR_KEYS = documented_problem(
     "Sent with an API key: consent is a visitor's own.", "not_for_keys", "This is not for apps with an API key."
+)
+CHOSEN = OpenApiExample("Only this visit", value={"level": "session"}, request_only=True)
+HELD = OpenApiResponse(
+    ConsentSerializer,
+    examples=[
+        OpenApiExample("Chosen", value={"level": "session", "chosen": True, "signal": False}, response_only=True)
+    ],
+)
+EXPORTED = OpenApiResponse(
+    OpenApiTypes.OBJECT,
+    description="Each visitor with the rows of every table that names it.",
+    examples=[
+        OpenApiExample(
+            "An account",
+            value={
+                "visitors": [
+                    {
+                        "key": "6f9619ff-8b86-4011-b42d-00cf4fc964ff",
+                        "account": "42",
+                        "created_at": "2026-11-24T12:00:00Z",
+                        "consent": "full",
+                        "event": [
+                            {"item_id": 981760, "kind": 2, "at": "2026-11-24T12:00:05Z", "item_title": "Strawberries"}
+                        ],
+                    }
+                ]
+            },
+            response_only=True,
+        )
+    ],
 )
 BAD_LEVEL = documented_problem(
     "There is no such level.",
@@ -67,7 +98,7 @@ class VisitorView(CallerView):
         operation_id="visitor_export",
         summary="Everything that is stored of the caller",
         parameters=VISITOR_PARAMETERS,
-        responses={200: OpenApiTypes.OBJECT, 401: BAD_KEY, 403: DENIED, 404: UNKNOWN},
+        responses={200: EXPORTED, 401: BAD_KEY, 403: DENIED, 404: UNKNOWN},
     )
     def get(self, request: Request) -> HttpResponseBase:
         """As JSON: the account and the browser, or whom an app with a key names; empty where nothing is stored."""
@@ -103,7 +134,7 @@ class ConsentView(CallerView):
     @documented(
         operation_id="consent",
         summary="How long the caller may be known",
-        responses={200: ConsentSerializer, 401: BAD_KEY, 403: NOT_FOR_KEYS},
+        responses={200: HELD, 401: BAD_KEY, 403: NOT_FOR_KEYS},
     )
     def get(self, request: Request) -> Response:
         """What holds for this browser now, and why."""
@@ -113,7 +144,8 @@ class ConsentView(CallerView):
         operation_id="consent_choose",
         summary="Choose how long to be known",
         request=ConsentChoice,
-        responses={200: ConsentSerializer, 303: None, 400: BAD_LEVEL, 401: BAD_KEY, 403: DENIED, 415: BAD_TYPE},
+        examples=[CHOSEN],
+        responses={200: HELD, 303: None, 400: BAD_LEVEL, 401: BAD_KEY, 403: DENIED, 415: BAD_TYPE},
     )
     def post(self, request: Request) -> Response | HttpResponseRedirect:
         """Less than before forgets what was known. With `next`, as a form sends it, leads back there."""

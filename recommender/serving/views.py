@@ -63,6 +63,7 @@ EXAMPLE: Final = OpenApiExample(
         ],
     },
 )
+PAGE_EXAMPLE: Final = OpenApiExample("A page of one list", response_only=True, value={"lists": [EXAMPLE.value]})
 UNKNOWN_ITEM: Final = documented_problem(
     "There is no such item, or no such visitor.", "unknown_item", "There is no such item."
 )
@@ -132,7 +133,8 @@ class PageView(ListView):
         operation_id="recommendations_page",
         summary="Several lists for one page",
         parameters=[PageParameters, *VISITOR_PARAMETERS],
-        responses={code: RESPONSES[code] for code in (400, 401, 403, 404)} | {200: PageSerializer},
+        responses={code: RESPONSES[code] for code in (400, 401, 403, 404)}
+        | {200: OpenApiResponse(PageSerializer, examples=[PAGE_EXAMPLE])},
     )
     def get(self, request: Request) -> Response:
         """No item is in two of them: the most important placement chooses first, then in the order asked."""
