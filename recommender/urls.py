@@ -7,6 +7,7 @@ from recommender.feedback.views import FeedbackView
 from recommender.privacy.views import ConsentView, VisitorView, not_me
 from recommender.serving.batch import BatchView
 from recommender.serving.schema import SchemaView
+from recommender.serving.search_views import SearchView
 from recommender.serving.views import PageView, RecommendationsView, SimilarItemsView
 
 app_name = "recommender"
@@ -15,6 +16,7 @@ urlpatterns = [
     path("recommendations/", RecommendationsView.as_view(), name="recommendations"),
     path("recommendations/batch/", BatchView.as_view(), name="recommendations_batch"),
     path("recommendations/page/", PageView.as_view(), name="recommendations_page"),
+    path("search/", SearchView.as_view(), name="search"),
     # `path`: a text key may hold slashes.
     path("items/<path:key>/similar/", SimilarItemsView.as_view(), name="similar_items"),
     path("visitor/", VisitorView.as_view(), name="visitor"),

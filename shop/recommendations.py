@@ -1,11 +1,13 @@
 """What the plugin may know of our products."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 
 from recommender.catalog import Catalog, register
+from shop.models import ProductQuerySet
 from shop.money import price
+from shop.search import search_among
 
 
 @register
@@ -19,6 +21,9 @@ class ProductCatalog(Catalog):
 
     def available(self, items: QuerySet[Any]) -> QuerySet[Any]:
         return items.filter(is_active=True, stock__gt=0)
+
+    def search(self, items: QuerySet[Any], text: str) -> QuerySet[Any]:
+        return search_among(cast(ProductQuerySet, items), text)
 
     def item_price(self, item: Any) -> str:
         return price(item.price_cents)

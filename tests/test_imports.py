@@ -32,7 +32,17 @@ ALLOWED = {
 FOR_ALL = {"capture.tables"}  # the columns that travel
 PURE = ["dataset", "encoders", "evaluation", "experiments"]
 NOT_PURE = {"django", "celery", "rest_framework", "pgvector", "psycopg"}
-SHOP_MAY_USE = {"catalog", "signals", "tasks", "urls", "capture.accounts", "capture.bulk", "capture.tables", "privacy"}
+SHOP_MAY_USE = {
+    "catalog",
+    "signals",
+    "tasks",
+    "urls",
+    "serving.search",
+    "capture.accounts",
+    "capture.bulk",
+    "capture.tables",
+    "privacy",
+}
 
 
 def modules(stage: str) -> list[Path]:

@@ -25,7 +25,12 @@ QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.
 # The document is made while the tests are collected, when there is no database yet: the placements without rows.
 known_placements.hold(DEFAULTS)
 API = schemathesis.openapi.from_wsgi("/recommender/schema/?format=json", get_wsgi_application())
-LISTS = ("GET /recommender/recommendations/", "POST /recommender/recommendations/", "GET /recommender/items/")
+LISTS = (
+    "GET /recommender/recommendations/",
+    "POST /recommender/recommendations/",
+    "GET /recommender/items/",
+    "GET /recommender/search/",
+)
 OPERATIONS = {operation.label: operation for operation in (found.ok() for found in API.get_all_operations())}
 
 

@@ -20,6 +20,7 @@ from recommender.capture.tables import ItemTable
 Floats = NDArray[np.float32]
 MOST_ITEMS_OF_A_WORD: Final = 500  # a word of more items tells little and costs their square
 TOKEN: Final = re.compile(r"[^\W_]+")
+SIMILAR: Final = 0.3  # of two words' trigrams in common: one letter wrong in a word of six
 IDEOGRAPH: Final = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -37,6 +38,11 @@ def words_of(items: ItemTable) -> Iterator[list[str]]:
         for name, values in columns:
             words += [f"{name}={value}" for value in re.split(r"[|,;]", values[place].lower()) if value]
         yield words
+
+
+def _trigrams(word: str) -> set[str]:
+    padded = f" {word} "
+    return {padded[at : at + 3] for at in range(len(padded) - 2)}
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,36 @@ class WordWeights:
         own = self._vector(words)
         cosines = [sum(weight * own.get(word, 0.0) for word, weight in self._vector(other).items()) for other in others]
         return np.minimum(np.array(cosines) / self.largest, 1.0).astype(np.float32)
+
+    def spelled(self, text: str) -> tuple[str, bool]:
+        """(the words of `text`, each that the catalogue does not have as the most similar one that it has; whether it
+        has all of them now)."""
+        words = [word if self._knows(word) else self._similar(word) for word in TOKEN.findall(text.lower())]
+        return " ".join(filter(None, words)), bool(words) and all(words)
+
+    def _knows(self, word: str) -> bool:
+        return word in self._count or bool(IDEOGRAPH.search(word) and any(letter in self._count for letter in word))
+
+    def _similar(self, word: str) -> str:
+        """The word with most trigrams in common, the more frequent one of equals; "" where none has enough."""
+        asked = _trigrams(word)
+        shared = Counter(place for gram in asked for place in self._with_trigram.get(gram, ()))
+        similar = [
+            (count / (len(asked) + len(_trigrams(other)) - count), int(self.counts[place]), other)
+            for place, count in shared.items()
+            if (other := str(self.words[place]))
+        ]
+        best = max(similar, default=(0.0, 0, ""))
+        return best[2] if best[0] >= SIMILAR else ""
+
+    @cached_property
+    def _with_trigram(self) -> dict[str, list[int]]:
+        """Trigram → places of the words that have it; attribute values are no words."""
+        found: dict[str, list[int]] = {}
+        for place, word in enumerate(self.words.tolist()):
+            for gram in _trigrams(word) if "=" not in word else ():
+                found.setdefault(gram, []).append(place)
+        return found
 
     @cached_property
     def _count(self) -> dict[str, int]:

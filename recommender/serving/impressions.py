@@ -4,22 +4,30 @@ from collections.abc import Sequence
 
 from uuid_utils.compat import uuid7
 
+from recommender.models import Visitor
 from recommender.serving.arms import arm_of
 from recommender.serving.query import Entry, Query
 from recommender.tokens import sign_impressions
 
 
 def impression_token(query: Query, rung: str, version_id: int | None, entries: Sequence[Entry]) -> str:
+    """The token of a list that `recommend` made."""
+    return list_token(query.visitor, query.placement, rung, version_id, entries)
+
+
+def list_token(
+    visitor: Visitor | None, placement: str, rung: str, version_id: int | None, entries: Sequence[Entry]
+) -> str:
     """Claims: visitor, list, placement, version, rung, arm, and the item keys in slot order; propensities and rules
     where they say anything."""
-    arm = arm_of(query.visitor)
+    arm = arm_of(visitor)
     is_random = any(entry.propensity < 1.0 for entry in entries)
     is_ruled = any(entry.rule for entry in entries)
     return sign_impressions(
         {
-            "v": str(query.visitor.key) if query.visitor else "",
+            "v": str(visitor.key) if visitor else "",
             "l": str(uuid7()),
-            "p": query.placement,
+            "p": placement,
             "m": version_id,
             "r": rung,
             **({} if arm is None else {"a": arm.id}),

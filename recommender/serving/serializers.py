@@ -20,6 +20,8 @@ from recommender.tokens import read_impressions
 MAX_EXCLUDED = 500
 MAX_STARTS = 50  # items that a list starts from
 MAX_LISTS = 10  # of one page
+MAX_SEARCH = 200  # characters
+MAX_MATCHES = 400  # of one search
 MAX_PAGES = 20  # tokens of earlier lists in one address, which servers cut off at some 8,000 characters
 
 Basket = Callable[[], frozenset[Any]]  # → keys of what lies in the caller's basket
@@ -160,6 +162,15 @@ class PageParameters(StartParameters):
         return [self.query_for(name, visitor, basket, self.items) for name in wanted]
 
 
+class SearchParameters(ListParameters):
+    """... that answers words."""
+
+    q = serializers.CharField(max_length=MAX_SEARCH, help_text="What is looked for.")
+    offset = serializers.IntegerField(
+        min_value=0, max_value=MAX_MATCHES, default=0, help_text="Items to leave out, from the first on: the next page."
+    )
+
+
 class BatchParameters(RecommendationParameters):
     """... and for whom, in JSON."""
 
@@ -224,6 +235,16 @@ class PageSerializer(serializers.Serializer):
     """The lists of a page, in the order of the request."""
 
     lists = RecommendationsSerializer(many=True)
+
+
+class SearchSerializer(serializers.Serializer):
+    """A page of what answers, and what is needed to report clicks on it."""
+
+    q = serializers.CharField(help_text="What was looked for.")
+    version = serializers.IntegerField(allow_null=True, help_text="The model version that was asked, if any.")
+    next = serializers.IntegerField(allow_null=True, help_text="The offset of the next page; null on the last one.")
+    token = serializers.CharField(help_text="Goes back with clicks on this list; empty for an empty list.")
+    items = CardSerializer(many=True)
 
 
 class VisitorListSerializer(RecommendationsSerializer):

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from recommender.signals import item_viewed
 from shop import pictures
 from shop.models import Category, Department, Product, ProductQuerySet
-from shop.search import clean, search_products
+from shop.search import clean, search_for
 
 PER_PAGE: Final = 24
 SORTS: Final = {
@@ -56,7 +56,7 @@ def _shelf(request: HttpRequest, products: ProductQuerySet, context: dict[str, A
     return render(request, "shop/shelf.html", context | _page(request, products.order_by(*SORTS[sort][1])))
 
 
-def _page(request: HttpRequest, products: ProductQuerySet) -> dict[str, Any]:
+def _page(request: HttpRequest, products: ProductQuerySet | list[int]) -> dict[str, Any]:
     paginator = Paginator(products, PER_PAGE)
     page = paginator.get_page(request.GET.get("page"))
     return {"page": page, "pages": paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)}
@@ -74,7 +74,10 @@ def search(request: HttpRequest) -> HttpResponse:
     text = clean(request.GET.get("q", ""))
     context: dict[str, Any] = {"query": text}
     if text:
-        context |= _page(request, search_products(text))
+        context |= _page(request, search_for(request, text))
+        keys = list(context["page"].object_list)
+        products = Product.objects.in_bulk(keys)
+        context["page"].object_list = [products[key] for key in keys if key in products]
     return render(request, "shop/search.html", context)
 
 
