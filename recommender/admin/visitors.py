@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy
 
 from recommender.admin.items import items_by_key
 from recommender.admin.labels import RUNGS, Label, label
-from recommender.admin.privacy import PrivacyPages, may_erase
+from recommender.admin.privacy import may_erase
+from recommender.admin.why import WhyPages
 from recommender.catalog import get_catalog
 from recommender.conf import conf
 from recommender.models import Event, ModelVersion, Visitor
@@ -30,7 +31,7 @@ LISTS: Final[tuple[tuple[str, Label], ...]] = (
 
 
 @admin.register(Visitor)
-class VisitorAdmin(PrivacyPages):
+class VisitorAdmin(WhyPages):
     detail_template = "admin/recommender/visitor/detail.html"
     list_display = ("name", "user", "consent", "newest_event_at", "created_at")
     list_select_related = ("user",)

@@ -1,7 +1,8 @@
 """Retrieval: the few hundred available items that are worth ranking, with all that the ranker wants to know of them."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from recommender.conf import conf
 from recommender.dataset.link_packing import strongest
 from recommender.dataset.ranking_features import LINKED, LINKS, SIMILARITIES, STATISTICS, Floats, part_similarities
-from recommender.index.nearest import Row, Vector, compare
+from recommender.index.nearest import NAMED, NEAREST, NUMBERED, POPULAR, Row, Vector, compare
 from recommender.index.partitions import unpack_vectors
 from recommender.models import ModelVersion, SavedFilter
 
@@ -33,6 +34,7 @@ class Candidates:
     Attributes:
         similarity: [n, len(SIMILARITIES)]. links: [n, len(LINKS)]. statistics: [n, len(STATISTICS)].
         row: [n] number in the version. vectors: [n, dim], as stored.
+        wanted, found: source (`nearest.NEAREST` …) → how many it was asked for, and found; an item may have several.
     """
 
     item: list[Any]
@@ -41,6 +43,8 @@ class Candidates:
     statistics: Floats
     row: NDArray[np.int64]
     vectors: Floats
+    wanted: Mapping[int, int] = field(default_factory=dict)
+    found: Mapping[int, int] = field(default_factory=dict)
 
 
 def retrieve(
@@ -63,13 +67,15 @@ def retrieve(
         only: keys; these items, as far as the version knows them, and no others.
     """
     is_wide = only is None
+    numbered = strongest(linked.rows, linked.strengths, LINKED).tolist() if is_wide else ()
+    named = own if only is None else only
     found = compare(
         version,
         vector if toward is None else toward,
         nearest=conf.CANDIDATES if is_wide else 0,
         popular=POPULAR_CANDIDATES if is_wide else 0,
-        named=own if only is None else only,
-        numbered=strongest(linked.rows, linked.strengths, LINKED).tolist() if is_wide else (),
+        named=named,
+        numbered=numbered,
         exclude=exclude,
         within=within,
     )
@@ -86,6 +92,13 @@ def retrieve(
         statistics=_statistics(rows),
         row=numbers,
         vectors=vectors,
+        wanted={
+            NEAREST: conf.CANDIDATES * is_wide,
+            POPULAR: POPULAR_CANDIDATES * is_wide,
+            NAMED: len(named),
+            NUMBERED: len(numbered),
+        },
+        found=Counter(row.source for row in found),
     )
 
 

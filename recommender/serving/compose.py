@@ -45,7 +45,7 @@ def compose(asked: Asked, found: Found) -> Answer:
     once in ten minutes of a process it counts what was seen.
     """
     wishes = wishes_for(asked.query.placement)
-    unwanted = asked.unwanted | _left_out(asked) | wishes.excluded
+    unwanted = asked.unwanted | left_out(asked) | wishes.excluded
     found = found.without(unwanted)
     if not found.keys:
         return Answer()  # a pin alone makes no list
@@ -62,7 +62,7 @@ def compose(asked: Asked, found: Found) -> Answer:
     return Answer(shown, _reasons(found, shown), found.version)
 
 
-def _left_out(asked: Asked) -> frozenset[Any]:
+def left_out(asked: Asked) -> frozenset[Any]:
     """What the visitor does not want to see, and what was bought within the placement's days; nothing where that
     cannot be read."""
     visitor, days = asked.query.visitor, asked.placement.exclude_bought_days

@@ -16,7 +16,7 @@ from recommender.serving.history import History
 from recommender.serving.page import Asked, Page
 from recommender.serving.popular import newest_items
 from recommender.serving.reasons import explain
-from recommender.serving.scoring import score
+from recommender.serving.scoring import Scored, score
 from recommender.serving.visitor_vector import Pool, visitor_encoder
 
 
@@ -71,8 +71,17 @@ def _read_taste(version: ModelVersion, visitor: Visitor, page: Page) -> Taste | 
     return None if vector is None else Taste(version, history, vector, encoder.pool)
 
 
-def _ranked(taste: Taste, asked: Asked, only: list[Any] | None = None) -> Found:
-    """The ranker's order. `only`: of these items, else of all that retrieval finds."""
+def scored_for(asked: Asked) -> Scored | None:
+    """The candidates of `recommended_for_you` with all that their order is made of; None where it has nothing.
+
+    Raises:
+        as `recommended_for_you`.
+    """
+    taste = _taste(asked)
+    return None if taste is None else _scored(taste, asked)
+
+
+def _scored(taste: Taste, asked: Asked, only: list[Any] | None = None) -> Scored:
     version, history, vector = taste.version, taste.history, taste.vector
     own, _facts = history.own()
     candidates = retrieve(
@@ -85,7 +94,13 @@ def _ranked(taste: Taste, asked: Asked, only: list[Any] | None = None) -> Found:
         within=asked.placement.within,
         only=only,
     )
-    scored = score(version, history, vector, candidates)
+    return score(version, history, vector, candidates)
+
+
+def _ranked(taste: Taste, asked: Asked, only: list[Any] | None = None) -> Found:
+    """The ranker's order. `only`: of these items, else of all that retrieval finds."""
+    scored = _scored(taste, asked, only)
+    candidates, version = scored.candidates, scored.version
     order = np.argsort(-scored.scores, kind="stable")
     return Found(
         keys=[candidates.item[row] for row in order],

@@ -13,6 +13,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from recommender.feedback.satisfaction import satisfaction
 from recommender.models import Event, ModelVersion, TrainingRun
 
 register = template.Library()
@@ -30,6 +31,7 @@ def recommender_overview(context: RequestContext) -> dict[str, Any]:
         "run": run,
         "live": ModelVersion.objects.filter(is_live=True).first(),
         "newest": newest,
+        "satisfaction": satisfaction(),
         "perms": context.get("perms"),
         "csrf_token": context.get("csrf_token"),
     }
@@ -57,6 +59,12 @@ def money(cents: float) -> str:
 def unlocalised(value: float) -> str:
     """A number as form fields want it, with a point, whatever language is spoken."""
     return f"{value:g}"
+
+
+@register.filter
+def percent(share: float) -> str:
+    """`0.75` → "75 %"."""
+    return f"{100 * share:.0f} %"
 
 
 @register.filter

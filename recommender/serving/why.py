@@ -1,0 +1,162 @@
+"""Why a list is as it is: the stages with their counts, and the full arithmetic of one item's score. For admin."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from recommender.conf import conf
+from recommender.dataset.ranking_features import FEATURES, GROUPS, contributions
+from recommender.exceptions import RecommenderError
+from recommender.index.nearest import NAMED, NEAREST, NUMBERED, POPULAR, likeness
+from recommender.index.publish import serving_version
+from recommender.index.reading import reading
+from recommender.serving.arms import arm_of
+from recommender.serving.compose import left_out
+from recommender.serving.page import Asked, Page
+from recommender.serving.personal import scored_for
+from recommender.serving.placements import FOR_YOU, placement_named
+from recommender.serving.query import Query, Recommendations
+from recommender.serving.recommend import recommend
+from recommender.serving.removal import causes_of, exact_drops
+from recommender.serving.rules import wishes_for
+from recommender.serving.scoring import Scored
+from recommender.serving.sources import STRATEGIES
+from recommender.serving.visitor_vector import visitor_encoder
+
+SOURCES: Final = {"nearest": NEAREST, "popular": POPULAR, "own": NAMED, "linked": NUMBERED}
+CAUSES: Final = 5  # items of the history that are named
+NEIGHBOURS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """name: "events", a source, "candidates", what removed some, "shown". wanted: None where nothing was asked for."""
+
+    name: str
+    count: int
+    wanted: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one feature adds to a score. value: of the feature itself."""
+
+    feature: str
+    group: str
+    value: float
+    adds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """One item's score: the shares, `rest` and `said` sum to `score`.
+
+    Attributes:
+        rest: what the network adds where all features are usual. said: by the visitor's own words.
+        parts: (name of a part, its weight, cosine) of visitor and item.
+        causes: (key, how far the score falls without it), the strongest first, exact.
+        neighbours: (key, cosine) of the candidates most like it.
+    """
+
+    item_id: Any
+    score: float
+    rest: float
+    said: float
+    shares: list[Share]
+    parts: list[tuple[str, float, float]]
+    causes: list[tuple[Any, float]]
+    neighbours: list[tuple[Any, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """found: the list as shown right now. arithmetic: None where no ranker put the item here."""
+
+    found: Recommendations
+    took_ms: float
+    stages: list[Stage] = field(default_factory=list)
+    arithmetic: Arithmetic | None = None
+
+
+def why(query: Query, item_id: Any = None) -> Why:
+    """The list that this query gets now, and why.
+
+    Args:
+        item_id: whose score is taken apart; None takes the first of the list.
+    """
+    page, placement = Page(), placement_named(query.placement)
+    began = time.perf_counter()
+    found = recommend(query, page, placement)
+    took_ms = 1_000 * (time.perf_counter() - began)
+    asked = Asked(query, placement, Page())
+    scored = None
+    arm = arm_of(query.visitor)
+    if query.placement == FOR_YOU and (arm is None or arm.strategy not in STRATEGIES):
+        with serving_version(arm.version if arm else None), reading(conf.BUDGET_MS, neighbours=conf.CANDIDATES):
+            scored = _scored(asked)
+    if scored is None:
+        return Why(found, took_ms, [Stage("shown", len(found.entries))])
+    wanted = item_id if item_id is not None else next((entry.item.pk for entry in found.entries), None)
+    has_score = wanted in scored.candidates.item
+    return Why(found, took_ms, _stages(asked, scored, found), _arithmetic(scored, wanted) if has_score else None)
+
+
+def _scored(asked: Asked) -> Scored | None:
+    try:
+        return scored_for(asked)
+    except RecommenderError:
+        return None  # the rung of the list says it already
+
+
+def _stages(asked: Asked, scored: Scored, found: Recommendations) -> list[Stage]:
+    history, candidates = scored.history, scored.candidates
+    keys = set(candidates.item)
+    ruled_out = wishes_for(asked.query.placement).excluded
+    return [
+        Stage("events", len(history)),
+        Stage("items", len(set(history.item.tolist()))),
+        Stage("vectors", int(history.has_vector.sum())),
+        *(Stage(name, candidates.found.get(source, 0), candidates.wanted[source]) for name, source in SOURCES.items()),
+        Stage("candidates", len(keys)),
+        Stage("refused", len(history.opinions.refused)),
+        Stage("left_out", len(keys & (left_out(asked) | asked.unwanted))),
+        Stage("ruled_out", len(keys & ruled_out)),
+        Stage("shown", len(found.entries), asked.query.n),
+    ]
+
+
+def _arithmetic(scored: Scored, item_id: Any) -> Arithmetic:
+    row = scored.candidates.item.index(item_id)
+    adds, rest = contributions(scored.features[[row]], scored.version.ranker)
+    group_of = {name: group for group, names in GROUPS.items() for name in names}
+    shares = [
+        Share(name, group_of[name], float(value), float(add))
+        for name, value, add in zip(FEATURES, scored.features[row], adds[0], strict=True)
+    ]
+    drops = exact_drops(scored, np.array([row]), visitor_encoder(scored.version))[:, 0]
+    causes = sorted(zip(causes_of(scored.history), drops.tolist(), strict=True), key=lambda pair: -pair[1])
+    cosines = dict(zip(FEATURES, scored.features[row].tolist(), strict=True))
+    return Arithmetic(
+        item_id,
+        float(scored.scores[row]),
+        float(rest[0]),
+        float(scored.said[row]),
+        sorted(shares, key=lambda share: -abs(share.adds)),
+        [
+            (part["name"], part["weight"], cosines[f"{part['name']}_similarity"])
+            for part in scored.version.parts
+            if f"{part['name']}_similarity" in cosines
+        ],
+        [pair for pair in causes[:CAUSES] if pair[1] > 0],
+        _neighbours(scored, row),
+    )
+
+
+def _neighbours(scored: Scored, row: int) -> list[tuple[Any, float]]:
+    alike = likeness(scored.version, scored.candidates.vectors)
+    cosine = alike @ alike[row]
+    cosine[row] = -1.0
+    best = np.argsort(-cosine, kind="stable")[: min(NEIGHBOURS, len(cosine) - 1)]
+    return [(scored.candidates.item[place], float(cosine[place])) for place in best]
