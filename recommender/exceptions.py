@@ -100,3 +100,7 @@ class MissingScope(RecommenderError):
 
 class FeedbackRefused(RecommenderError):
     """The list's token does not prove that this item was recommended to this visitor: load the page again."""
+
+
+class ReportTooSlow(RecommenderError):
+    """Counting took longer than ten seconds a statement: ask for fewer days, or when the database has less to do."""

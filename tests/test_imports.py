@@ -22,6 +22,7 @@ ALLOWED = {
     "evaluation": {"dataset", "encoders.tables"},
     "experiments": set(),
     "privacy": DJANGO_ROOT | {"capture", "serving.authentication", "serving.problems", "serving.schema"},
+    "quality": DJANGO_ROOT | {"capture", "index.reading"},
     "index": DJANGO_ROOT | {"dataset", "encoders.tables"},
     "serving": DJANGO_ROOT
     | {"index", "experiments.assignment", "dataset.ranking_features", "dataset.link_packing", "dataset.text_features"}

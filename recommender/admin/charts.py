@@ -46,6 +46,42 @@ def line_chart(name: str, values: Sequence[float]) -> SafeString:
     )
 
 
+def column_chart(name: str, labels: Sequence[str], values: Sequence[int]) -> SafeString:
+    """A column a value from zero up, with the first and the last label below; "" without any value.
+
+    Args:
+        name: what is drawn, for people who cannot see it.
+    """
+    if not values:
+        return SafeString("")
+    high = float(max(values) or 1)
+    step = (WIDTH - LEFT - RIGHT) / len(values)
+    columns = format_html_join(
+        "",
+        '<rect x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect>',
+        (
+            (f"{LEFT + step * place:.2f}", f"{_y(value, 0, high):.1f}", f"{0.8 * step:.2f}", _tall(value, high), *told)
+            for place, (value, *told) in enumerate(zip(values, labels, values, strict=True))
+        ),
+    )
+    described = _("%(name)s: %(total)s from %(first)s to %(last)s, at most %(most)s a day") % {
+        "name": name,
+        "total": sum(values),
+        "first": labels[0],
+        "last": labels[-1],
+        "most": max(values),
+    }
+    return format_html(
+        '<svg class="recommender-line recommender-columns" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>',
+        f"{WIDTH:g}",
+        f"{HEIGHT:g}",
+        described,
+        _grid(0, high),
+        columns,
+        _below([(LEFT, "start", labels[0]), (WIDTH - RIGHT, "end", labels[-1])]),
+    )
+
+
 def bar(share: float, kind: str = "other") -> SafeString:
     """One horizontal bar, stretched to the width of its cell; its number stands beside it as text."""
     return format_html(
@@ -92,16 +128,24 @@ def _grid(low: float, high: float) -> SafeString:
     )
 
 
+def _tall(value: float, high: float) -> str:
+    return f"{_y(0, 0, high) - _y(value, 0, high):.1f}"
+
+
 def _epochs(count: int) -> SafeString:
     """The first and the last epoch under the curve, and what the axis is."""
-    y = f"{HEIGHT - 7:g}"
     labels = [(_x(0, count), "start", "1"), (WIDTH / 2 + 20, "middle", _("epoch"))]
     if count > 1:
         labels.append((_x(count - 1, count), "end", str(count)))
     else:
         labels[0] = (LEFT, "start", "1")
+    return _below(labels)
+
+
+def _below(labels: Sequence[tuple[float, str, str]]) -> SafeString:
+    """(x, text-anchor, text) of what stands under the drawing."""
     return format_html_join(
         "",
         '<text x="{}" y="{}" text-anchor="{}">{}</text>',
-        ((f"{x:.1f}", y, anchor, text) for x, anchor, text in labels),
+        ((f"{x:.1f}", f"{HEIGHT - 7:g}", anchor, text) for x, anchor, text in labels),
     )

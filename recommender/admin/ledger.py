@@ -7,9 +7,11 @@ from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from recommender.admin.quality import QUALITY_DAYS, quality_context
 from recommender.admin.read_only import DetailAdmin, ReadOnlyAdmin
 from recommender.capture.ledger import lines
 from recommender.capture.partitions import has_default_rows
@@ -22,7 +24,20 @@ PAYLOAD_SHOWN: Final = 120  # characters in the list
 
 @admin.register(LedgerEntry)
 class LedgerAdmin(DetailAdmin):
-    """One page instead of a list: the entries of a day added up."""
+    """One page instead of a list: the entries of a day added up. And the report on the quality of the data."""
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.quality)
+        return [path("quality/", page, name="recommender_ledgerentry_quality"), *super().get_urls()]
+
+    def quality(self, request: HttpRequest) -> HttpResponse:
+        """What arrives, what is wrong with it, and what to do; `?days=` one of QUALITY_DAYS."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        asked = request.GET.get("days", "")
+        days = int(asked) if asked in map(str, QUALITY_DAYS) else QUALITY_DAYS[0]
+        context = {"title": _("Data quality"), "days": days, "choices": QUALITY_DAYS, **quality_context(days)}
+        return self.render(request, "admin/recommender/ledgerentry/quality.html", None, context)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):

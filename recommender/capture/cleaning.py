@@ -16,21 +16,23 @@ NO_ITEM: Final = "no_item"
 INHUMAN: Final = "inhuman"
 
 # Views and clicks only: a till scans its baskets as fast as this. An import may know no more than the day.
+# Few visitors have so many events at all: only theirs are counted by the minute.
 _INHUMAN: Final = """
 SELECT visitor_id, sum(events)::bigint AS events FROM (
     SELECT visitor_id, count(*) AS events FROM {events}
-    WHERE kind IN ({view}, {click}) AND doubt = 0 AND source <> {bulk} AND {period}
-    GROUP BY visitor_id, floor(extract(epoch FROM at) / 60)
+    WHERE {browsed} AND visitor_id IN (
+        SELECT visitor_id FROM {events} WHERE {browsed} GROUP BY visitor_id HAVING count(*) > {most}
+    ) GROUP BY visitor_id, date_bin('1 minute', at, '2000-01-01 00:00+00')
 ) AS minute GROUP BY visitor_id HAVING max(events) > {most}
 """
+_BROWSED: Final = "kind IN ({view}, {click}) AND doubt = 0 AND source <> {bulk} AND {period}"
+# A join, not IN: Postgres hashes that only where it expects few of them.
+_JUDGED: Final = "{events} AS event LEFT JOIN ({inhuman}) AS inhuman USING (visitor_id)"
+_IS_INHUMAN: Final = "inhuman.visitor_id IS NOT NULL AND kind <> {purchase}"
 _LEFT_OUT: Final = """
-WITH inhuman AS MATERIALIZED ({inhuman})
-SELECT CASE WHEN doubt <> 0 THEN doubt::text WHEN item.{key} IS NULL THEN 'no_item' ELSE 'inhuman' END AS why,
-    count(*)
-FROM {events} LEFT JOIN {items} AS item ON item.{key} = item_id
-WHERE {period} AND (doubt <> 0 OR item.{key} IS NULL
-    OR (kind <> {purchase} AND visitor_id IN (SELECT visitor_id FROM inhuman)))
-GROUP BY 1
+SELECT CASE WHEN doubt <> 0 THEN doubt::text WHEN shop_key IS NULL THEN {no_item} ELSE {fast} END AS why, count(*)
+FROM {judged} LEFT JOIN (SELECT {key} AS shop_key FROM {items}) AS item ON shop_key = item_id
+WHERE {period} AND (doubt <> 0 OR shop_key IS NULL OR {is_inhuman}) GROUP BY 1
 """
 
 
@@ -45,24 +47,18 @@ def inhuman_visitors(period: sql.Composable) -> sql.Composed:
     Args:
         period: condition on `at`.
     """
-    return sql.SQL(_INHUMAN).format(
-        events=_events(),
-        view=sql.Literal(VIEW),
-        click=sql.Literal(CLICK),
-        bulk=sql.Literal(Event.Source.BULK.value),
-        most=sql.Literal(HUMAN_PER_MINUTE),
-        period=period,
+    browsed = sql.SQL(_BROWSED).format(
+        view=sql.Literal(VIEW), click=sql.Literal(CLICK), bulk=sql.Literal(Event.Source.BULK.value), period=period
     )
+    return sql.SQL(_INHUMAN).format(events=_events(), browsed=browsed, most=sql.Literal(HUMAN_PER_MINUTE))
 
 
-def trained(until: datetime | None) -> sql.Composed:
-    """Condition on an event of an item that exists: a training before `until` learns from it.
+def judged_events(until: datetime | None) -> tuple[sql.Composed, sql.Composed]:
+    """(what stands behind FROM, condition): the events of existing items that a training before `until` learns from.
 
     What an inhuman visitor bought stays: the shop itself says so.
     """
-    return sql.SQL(
-        "doubt = 0 AND {} AND (kind = {} OR visitor_id NOT IN (SELECT visitor_id FROM ({}) AS fast))"
-    ).format(before(until), sql.Literal(PURCHASE), inhuman_visitors(before(until)))
+    return _judged(until), sql.SQL("doubt = 0 AND {} AND NOT ({})").format(before(until), _is_inhuman())
 
 
 def count_left_out(until: datetime | None = None) -> dict[str, int]:
@@ -72,17 +68,26 @@ def count_left_out(until: datetime | None = None) -> dict[str, int]:
     """
     meta: Any = item_model()._meta
     query = sql.SQL(_LEFT_OUT).format(
-        inhuman=inhuman_visitors(before(until)),
-        events=_events(),
+        judged=_judged(until),
         items=sql.Identifier(meta.db_table),
         key=sql.Identifier(meta.pk.column),
-        purchase=sql.Literal(PURCHASE),
+        no_item=sql.Literal(NO_ITEM),
+        fast=sql.Literal(INHUMAN),
+        is_inhuman=_is_inhuman(),
         period=before(until),
     )
     with connection.cursor() as cursor:
         cursor.execute(query)
         found = sorted(cursor.fetchall(), key=lambda row: (-row[1], row[0]))
     return {Event.Doubt(int(why)).name.lower() if why.isdigit() else why: events for why, events in found}
+
+
+def _judged(until: datetime | None) -> sql.Composed:
+    return sql.SQL(_JUDGED).format(events=_events(), inhuman=inhuman_visitors(before(until)))
+
+
+def _is_inhuman() -> sql.Composed:
+    return sql.SQL(_IS_INHUMAN).format(purchase=sql.Literal(PURCHASE))
 
 
 def _events() -> sql.Identifier:

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from recommender.capture import binary_copy
-from recommender.capture.cleaning import trained
+from recommender.capture.cleaning import judged_events
 from recommender.capture.items import item_id
 from recommender.capture.tables import EventLog, ItemId, ItemTable
 from recommender.catalog import Catalog, get_catalog, item_model, key_field
-from recommender.models import Event
 
 COPIED: Final = {
     "id": binary_copy.UUID,
@@ -91,10 +90,11 @@ def _stage_items(cursor: Any) -> NDArray[np.generic]:
 
 
 def _query(until: datetime | None) -> sql.Composed:
+    events, is_trained = judged_events(until)
     return sql.SQL(
         "COPY (SELECT id, visitor_id, place, kind, at, quantity::real FROM {} JOIN export_item ON key = item_id"
         " WHERE {}) TO STDOUT (FORMAT binary)"
-    ).format(sql.Identifier(Event._meta.db_table), trained(until))
+    ).format(events, is_trained)
 
 
 def _values(names: Sequence[str], keys: Sequence[Any] | None) -> dict[ItemId, list[Any]]:
