@@ -3,8 +3,9 @@
 Every list has its signed token, as on a page: a click that comes back with it is counted for the list.
 """
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import urljoin
 
@@ -51,7 +52,7 @@ class Tally:
     """How many visitors were asked about so far, and what became of them."""
 
     asked: int = 0
-    lists: int = 0
+    rungs: Counter[str] = field(default_factory=Counter)  # which rung answered → lists
     empty: int = 0
     gone: int = 0  # erased, or consent withdrawn, while their lists were made
 
@@ -82,7 +83,7 @@ class Mailing:
             self.tally.asked += len(batch)
             self.tally.gone += len(batch) - len(kept)
             self.tally.empty += sum(not rows for rows in kept)
-            self.tally.lists += sum(bool(rows) for rows in kept)
+            self.tally.rungs.update(rows[0].rung for rows in kept if rows)
             yield [row for rows in kept for row in rows]
 
     def _rows(self, visitor: Visitor) -> list[Row]:

@@ -72,7 +72,7 @@ def test_a_row_an_item_with_the_list_s_token_and_a_whole_address(products: list[
         "personal",
     )
     assert rows[0]["token"] == rows[2]["token"] != rows[3]["token"]
-    assert "2 lists" in told and "0 without consent" in told
+    assert "2 lists" in told and "By rung: personal 2" in told and "0 without consent" in told
 
 
 def test_a_click_on_an_exported_list_is_counted_for_it(products: list[Product], file: Path) -> None:

@@ -67,12 +67,10 @@ class Command(BaseCommand):
 
     def _tell(self, mailing: Mailing, output: Path, seconds: float) -> None:
         tally = mailing.tally
-        rate = tally.asked / max(seconds, 0.001)
-        self.stdout.write(
-            self.style.SUCCESS(
-                f"{tally.lists} list{'' if tally.lists == 1 else 's'} in {output} ({rate:.0f} visitors a second)."
-            )
-        )
+        lists, rate = tally.rungs.total(), tally.asked / max(seconds, 0.001)
+        noun = "list" if lists == 1 else "lists"
+        self.stdout.write(self.style.SUCCESS(f"{lists} {noun} in {output} ({rate:.0f} visitors a second)."))
+        self.stdout.write("By rung: " + (", ".join(f"{name} {count}" for name, count in tally.rungs.items()) or "none"))
         self.stdout.write(
             f"Left out: {mailing.without_consent} without consent, {tally.gone} erased or withdrawn meanwhile, "
             f"{tally.empty} whose list is empty."
