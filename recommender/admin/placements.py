@@ -19,7 +19,7 @@ from recommender.admin.visitors import find_visitors
 from recommender.catalog import item_key
 from recommender.models import Placement, Source
 from recommender.serving.cards import card
-from recommender.serving.placements import DEFAULTS, TITLES, known_placements, length_of, placements, title_of
+from recommender.serving.placements import DEFAULTS, TITLES, known_placements, length_of, needs_items, placements, title_of
 from recommender.serving.query import Query
 from recommender.serving.recommend import recommend
 
@@ -123,6 +123,8 @@ class PlacementAdmin(ModelAdmin):  # type: ignore[type-arg]  # takes no argument
         if not self.has_view_permission(request, saved) or not (saved or self.has_add_permission(request)):
             raise PermissionDenied
         form = self.get_form(request, saved, change=saved is not None)(request.POST, instance=saved)
+        if form.is_valid() and needs_items(form.instance) and not form.cleaned_data["preview_items"]:
+            form.add_error("preview_items", _("This list starts from an item: name one."))
         context: dict[str, Any] = {"form": form, "title": _("Preview"), "errors": _errors(form)}
         if form.is_valid():
             context |= _preview(form.instance, form.cleaned_data)

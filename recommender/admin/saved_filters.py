@@ -9,6 +9,7 @@ from django.contrib.admin.utils import label_for_field
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
 from recommender.catalog import get_catalog, item_model
@@ -84,4 +85,4 @@ def _label(lookup: str) -> str:
             return lookup
         names.append(str(label_for_field(name, model)))
         model = field.related_model
-    return " → ".join(names[:-1] if len(names) > 1 and names[-1].lower() == "name" else names)
+    return capfirst(" → ".join(names[:-1] if len(names) > 1 and names[-1].lower() == "name" else names))
