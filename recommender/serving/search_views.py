@@ -16,7 +16,7 @@ from recommender.exceptions import RecommenderError
 from recommender.index.nearest import available_items
 from recommender.index.publish import live_version
 from recommender.index.reading import reading
-from recommender.models import Visitor
+from recommender.models import ApiKey, Visitor
 from recommender.serving.authentication import VISITOR_PARAMETERS
 from recommender.serving.cards import card
 from recommender.serving.impressions import list_token
@@ -40,6 +40,8 @@ class Away(APIException):
 
 
 class SearchView(ListView):
+    scopes = {"GET": ApiKey.Scope.SEARCH}
+
     @documented(
         operation_id="search",
         summary="Search by words",
@@ -53,7 +55,11 @@ class SearchView(ListView):
                 q=["This field may not be blank."],
             ),
             401: BAD_KEY,
-            403: RESPONSES[403],
+            403: documented_problem(
+                "A visitor was named without an API key, or by a key without the scope `search`.",
+                "missing_scope",
+                "This API key lacks the scope “search”: make a new key that has it.",
+            ),
             404: RESPONSES[404],
             503: AWAY,
         },
