@@ -20,7 +20,7 @@ from benchmarks.models import MODELS
 from benchmarks.task import Model, Task, read_task
 
 CHUNK: Final = 1_024  # visitors asked at once
-PACKAGES: Final = ("numpy", "scipy", "scikit-learn", "torch", "torch-geometric", "rectools", "implicit", "recbole")
+PACKAGES: Final = ("numpy", "scipy", "scikit-learn", "torch", "torch-geometric", "rectools", "pm-implicit")
 
 
 def main() -> int:
@@ -74,7 +74,7 @@ def cpu_seconds() -> float:
 def versions() -> dict[str, str]:
     """Of Python and of the packages that are loaded."""
     found = {"python": sys.version.split()[0]}
-    modules = {"scikit-learn": "sklearn", "torch-geometric": "torch_geometric"}
+    modules = {"scikit-learn": "sklearn", "torch-geometric": "torch_geometric", "pm-implicit": "implicit"}
     for package in PACKAGES:
         if modules.get(package, package) in sys.modules:
             found[package] = importlib.metadata.version(package)
