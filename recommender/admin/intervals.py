@@ -28,8 +28,8 @@ def interval_chart(lifts: Sequence[Lift]) -> list[SafeString]:
 
 
 def percent(value: float) -> str:
-    """.123 → "+12.3 %"."""
-    return f"{100 * value:+.1f} %"
+    """.123 → "+12.3 %"; nothing falls by more than all of it, whatever an interval says."""
+    return f"{100 * max(value, -1.0):+.1f} %"
 
 
 def _values(lift: Lift) -> list[float]:
