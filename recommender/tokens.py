@@ -2,7 +2,8 @@
 
 Claims: {"v": visitor key or "" where the page had none, "l": list id, "p": placement, "m": version id or null,
 "r": rung, "a": arm of the experiment (absent outside of one), "i": [item ids as text, in the order of the slots],
-"q": [propensity of each slot] (absent: all 1.0), "u": [pk of the slot's rule, or 0] (absent: none)}.
+"q": [propensity of each slot] (absent: all 1.0), "u": [pk of the slot's rule, or 0] (absent: none), "t": [which of two
+interleaved versions picked the slot, 0 or 1] (absent: nothing is interleaved)}.
 """
 
 from typing import Any, Final

@@ -20,7 +20,7 @@ def run_experiment(*strategies: str, version: ModelVersion | None = None, **fiel
             experiment=experiment,
             name=strategy,
             strategy=strategy,
-            version=version if strategy == Arm.Strategy.VERSION else None,
+            version=version if strategy in (Arm.Strategy.VERSION, Arm.Strategy.INTERLEAVED) else None,
             is_control=place == 0,
         )
         for place, strategy in enumerate(strategies)

@@ -25,7 +25,14 @@ ALLOWED = {
     "quality": DJANGO_ROOT | {"capture", "index.reading"},
     "index": DJANGO_ROOT | {"dataset", "encoders.tables"},
     "serving": DJANGO_ROOT
-    | {"index", "experiments.assignment", "dataset.ranking_features", "dataset.link_packing", "dataset.text_features"}
+    | {
+        "index",
+        "experiments.assignment",
+        "experiments.interleaving",
+        "dataset.ranking_features",
+        "dataset.link_packing",
+        "dataset.text_features",
+    }
     | {f"capture.{name}" for name in ("accounts", "consent", "openapi", "visitor")},
     "uplift": DJANGO_ROOT | {"experiments", "capture.visitor", "serving.arms"},
     **{name: DJANGO_ROOT for name in DJANGO_ROOT},

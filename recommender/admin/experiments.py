@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from recommender.admin.read_only import DetailAdmin
-from recommender.admin.verdicts import comparisons
+from recommender.admin.verdicts import comparisons, preferences
 from recommender.conf import conf
 from recommender.exceptions import RecommenderError
 from recommender.models import Arm, Experiment
@@ -28,8 +28,8 @@ BADGES: Final = {"draft": "queued", "running": "running", "stopped": "published"
 
 class ArmInline(admin.TabularInline):  # type: ignore[type-arg]  # takes no arguments at run time
     model = Arm
-    extra = 0
-    min_num = 2
+    extra = 1
+    min_num = 1
     fields = ("name", "strategy", "version", "weight", "is_control")
 
 
@@ -89,6 +89,7 @@ class ExperimentAdmin(DetailAdmin):
             "state": self.state(obj),
             "arms": list(obj.arms.select_related("version")),
             "comparisons": list(comparisons(reading, obj.wanted_lift)) if reading else [],
+            "preferences": list(preferences(obj)),
             "percent": round(100 * obj.share, 1),
             "may_run": request.user.has_perm(PERMISSION),
             "window": conf.ATTRIBUTION_DAYS,

@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from recommender.admin.intervals import interval_chart, percent
 from recommender.experiments.guards import Wait
-from recommender.experiments.lift import Lift
-from recommender.uplift.report import HEADLINE, METRICS, ArmReading, Reading
+from recommender.experiments.lift import ALPHA, Lift
+from recommender.models import Experiment
+from recommender.uplift.report import HEADLINE, METRICS, ArmReading, Reading, read_preferences
 
 NAMES: Final = {
     "ctr": gettext_lazy("Clicks on what was seen"),
@@ -58,6 +59,20 @@ def comparisons(reading: Reading, wanted: float) -> Iterator[dict[str, Any]]:
         ]
         is_withheld = reading.is_mismatched
         yield {"name": arm.name, "verdict": verdict(reading, arm, wanted), "rows": [] if is_withheld else rows}
+
+
+def preferences(experiment: Experiment) -> Iterator[tuple[str, Verdict]]:
+    """(name of an interleaved arm, which of its two versions the visitors preferred), for each."""
+    names = dict(experiment.arms.values_list("pk", "name"))
+    for arm, found in read_preferences(experiment).items():
+        text = _("%(first)d visitors clicked more picks of the live version, %(second)d of the other (p = %(p).3f).")
+        said = text % {"first": found.first, "second": found.second, "p": found.p}
+        if found.p >= ALPHA:
+            yield names[arm], Verdict("refused", _("open"), said)
+        elif found.second > found.first:
+            yield names[arm], Verdict("live", _("better"), said)
+        else:
+            yield names[arm], Verdict("failed", _("worse"), said)
 
 
 def _too_early(wait: Wait) -> str:

@@ -63,6 +63,8 @@ def shown(visitor: Visitor, item: object, token: str) -> dict[str, Any] | None:
     place = {"list": claims["l"], "placement": claims["p"], "version": claims["m"], "rung": claims["r"]}
     place |= {"arm": claims["a"]} if "a" in claims else {}
     at = claims["i"].index(str(item))
+    if "t" in claims:
+        place["pick"] = claims["t"][at]
     if "u" in claims and claims["u"][at]:
         place["rule"] = claims["u"][at]
     return {**place, "slot": at + 1}

@@ -50,7 +50,7 @@ class Event(models.Model):
     quantity = models.PositiveIntegerField(_("quantity"), default=1)
     value_cents = models.BigIntegerField(_("value in cents"), null=True, blank=True)
     source = models.SmallIntegerField(_("source"), choices=Source)
-    # Verified claims of the token: {"list", "placement", "version", "rung", "arm", "rule", "slot"}; null without one.
+    # Verified claims of the token: {"list", "placement", "version", "rung", "arm", "pick", "rule", "slot"}; else null.
     impression = models.JSONField(_("impression"), null=True, blank=True)
     received_at = models.DateTimeField(_("received at"), db_default=Now(), editable=False)
     # Our clock minus the sender's when it sent: already added to `at`; null where the sender did not say.

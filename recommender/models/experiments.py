@@ -78,6 +78,7 @@ class Arm(models.Model):
         ITEM_KNN = "item_knn", _("what was bought with it (item-kNN)")
         CONTENT = "content", _("similar words and attributes")
         HABITS = "habits", _("the visitor's own purchases")
+        INTERLEAVED = "interleaved", _("the live and a certain version, slot by slot")
 
     experiment = models.ForeignKey(Experiment, models.CASCADE, related_name="arms", verbose_name=_("experiment"))
     name = models.CharField(_("name"), max_length=50)
@@ -97,7 +98,8 @@ class Arm(models.Model):
                 fields=["experiment"], condition=Q(is_control=True), name="recommender_one_control_arm"
             ),
             models.CheckConstraint(
-                condition=Q(strategy="version", version__isnull=False) | ~Q(strategy="version") & Q(version=None),
+                condition=Q(strategy__in=("version", "interleaved"), version__isnull=False)
+                | ~Q(strategy__in=("version", "interleaved")) & Q(version=None),
                 name="recommender_arm_version",
                 violation_error_message=_("Name a version exactly where the arm shows a certain version."),
             ),

@@ -10,16 +10,23 @@ from recommender.serving.query import Entry, Query
 from recommender.tokens import sign_impressions
 
 
-def impression_token(query: Query, rung: str, version_id: int | None, entries: Sequence[Entry]) -> str:
+def impression_token(
+    query: Query, rung: str, version_id: int | None, entries: Sequence[Entry], picks: Sequence[int] = ()
+) -> str:
     """The token of a list that `recommend` made."""
-    return list_token(query.visitor, query.placement, rung, version_id, entries)
+    return list_token(query.visitor, query.placement, rung, version_id, entries, picks)
 
 
 def list_token(
-    visitor: Visitor | None, placement: str, rung: str, version_id: int | None, entries: Sequence[Entry]
+    visitor: Visitor | None,
+    placement: str,
+    rung: str,
+    version_id: int | None,
+    entries: Sequence[Entry],
+    picks: Sequence[int] = (),
 ) -> str:
-    """Claims: visitor, list, placement, version, rung, arm, and the item keys in slot order; propensities and rules
-    where they say anything."""
+    """Claims: visitor, list, placement, version, rung, arm, and the item keys in slot order; propensities, rules and
+    picks where they say anything."""
     arm = arm_of(visitor)
     is_random = any(entry.propensity < 1.0 for entry in entries)
     is_ruled = any(entry.rule for entry in entries)
@@ -33,6 +40,7 @@ def list_token(
             **({} if arm is None else {"a": arm.id}),
             "i": [str(entry.item.pk) for entry in entries],
             **({"q": [round(entry.propensity, 9) for entry in entries]} if is_random else {}),
+            **({"t": list(picks)} if picks else {}),
             **({"u": [entry.rule or 0 for entry in entries]} if is_ruled else {}),
         }
     )

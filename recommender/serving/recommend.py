@@ -9,11 +9,12 @@ from recommender.conf import conf
 from recommender.exceptions import NoLiveVersion, RecommenderError
 from recommender.index.publish import serving_version
 from recommender.index.reading import reading
-from recommender.models import Placement
+from recommender.models import Arm, Placement
 from recommender.serving.arms import ServedArm, arm_of
 from recommender.serving.compose import compose
 from recommender.serving.entries import Answer, Found
 from recommender.serving.impressions import impression_token
+from recommender.serving.interleave import interleaved
 from recommender.serving.page import Asked, Page
 from recommender.serving.placements import FOR_YOU, needs_items, placement_named, title_of
 from recommender.serving.query import NOTHING, Entry, Query, Recommendations
@@ -38,14 +39,11 @@ def recommend(query: Query, page: Page | None = None, placement: Placement | Non
     if needs_items(chosen) and not query.start:
         raise ValueError(f"placement {query.placement!r} starts from an item: give item_id, or items")
     asked = Asked(query, chosen, Page() if page is None else page)
-    arm = arm_of(query.visitor)
-    with serving_version(arm.version if arm else None):
-        for names in _rungs(chosen, arm):
-            rung, answer = _first_answer(asked, names)
-            if answer.shown:
-                asked.page.show(entry.item for entry in answer.shown)
-                return _recommendations(asked, rung, answer)
-    return Recommendations(query.placement, (), NOTHING, None, "", title_of(chosen))
+    rung, answer, picks = _served(asked, arm_of(query.visitor))
+    if not answer.shown:
+        return Recommendations(query.placement, (), NOTHING, None, "", title_of(chosen))
+    asked.page.show(entry.item for entry in answer.shown)
+    return _recommendations(asked, rung, answer, picks)
 
 
 def recommend_page(queries: Sequence[Query], page: Page | None = None) -> list[Recommendations]:
@@ -57,6 +55,25 @@ def recommend_page(queries: Sequence[Query], page: Page | None = None) -> list[R
     order = sorted(range(len(queries)), key=lambda place: -placement_named(queries[place].placement).importance)
     found = {place: recommend(queries[place], page) for place in order}
     return [found[place] for place in range(len(queries))]
+
+
+def _served(asked: Asked, arm: ServedArm | None) -> tuple[str, Answer, list[int]]:
+    """(rung, list, whose pick each slot is where two versions are interleaved) of the visitor's arm."""
+    if arm is not None and arm.strategy == Arm.Strategy.INTERLEAVED:
+        if asked.placement.name == FOR_YOU:
+            return interleaved(lambda: _answer(asked, None), arm.version, asked.query.n)
+        arm = None  # all other lists come from the live version
+    with serving_version(arm.version if arm else None):
+        return *_answer(asked, arm), []
+
+
+def _answer(asked: Asked, arm: ServedArm | None) -> tuple[str, Answer]:
+    """(rung, list) of the first rung that has one."""
+    for names in _rungs(asked.placement, arm):
+        rung, answer = _first_answer(asked, names)
+        if answer.shown:
+            return rung, answer
+    return NOTHING, Answer()
 
 
 def _rungs(placement: Placement, arm: ServedArm | None) -> Iterable[Sequence[str]]:
@@ -91,11 +108,11 @@ def _first_answer(asked: Asked, names: Sequence[str]) -> tuple[str, Answer]:
     return rung, answer
 
 
-def _recommendations(asked: Asked, rung: str, found: Answer) -> Recommendations:
+def _recommendations(asked: Asked, rung: str, found: Answer, picks: list[int]) -> Recommendations:
     entries = tuple(
         Entry(shown.item, shown.score, reason, slot, shown.propensity, shown.rule)
         for slot, (shown, reason) in enumerate(zip(found.shown, found.reasons, strict=True), start=1)
     )
     version_id = found.version.pk if found.version else None
-    token = impression_token(asked.query, rung, version_id, entries)
+    token = impression_token(asked.query, rung, version_id, entries, picks)
     return Recommendations(asked.query.placement, entries, rung, version_id, token, title_of(asked.placement))

@@ -66,7 +66,7 @@ def ramp(experiment: Experiment, share: float) -> Experiment:
 
 
 def _require_comparable(arms: list[Arm]) -> None:
-    if len(arms) < 2:
+    if len(arms) < 2 and not any(arm.strategy == Arm.Strategy.INTERLEAVED for arm in arms):
         raise ExperimentRefused(_("An experiment needs two arms at least."))
     if not any(arm.is_control for arm in arms):
         raise ExperimentRefused(_("Mark the arm that the others are compared with."))

@@ -5,12 +5,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
 import numpy as np
+from django.db.models import Count, Q
 from django.utils import timezone
 from numpy.typing import NDArray
 
 from recommender.experiments.guards import MISMATCH_P, Wait, sample_ratio_p, still_to_decide, still_to_run
+from recommender.experiments.interleaving import Preference, preference
 from recommender.experiments.lift import ALPHA, Lift, Sample, per_visitor, relative_lift, without_history
-from recommender.models import HOLDOUT_ARM, Arm, Experiment
+from recommender.models import HOLDOUT_ARM, Arm, Event, Experiment
 from recommender.uplift.attribution import Outcomes, outcomes, outcomes_of_holdout
 
 Columns = Mapping[str, NDArray[np.float64]]
@@ -96,6 +98,20 @@ def read_holdout(share: float, days: float) -> Reading:
     holdout = Arm(pk=HOLDOUT_ARM, name="holdout", weight=round(1e6 * share), is_control=True)
     others = Arm(pk=1, name="everybody", weight=round(1e6 * (1 - share)))
     return compare([holdout, others], outcomes_of_holdout(), days, min_days=14, wanted_lift=0.05)
+
+
+def read_preferences(experiment: Experiment) -> dict[int, Preference]:
+    """Interleaved arm → which of its two versions the visitors preferred: first the live one, second the challenger."""
+    found = {}
+    for arm in experiment.arms.filter(strategy=Arm.Strategy.INTERLEAVED):
+        clicks = Event.objects.filter(kind=Event.Kind.CLICK, doubt=Event.Doubt.NONE, impression__arm=arm.pk)
+        if experiment.started_at is not None:
+            clicks = clicks.filter(at__gte=experiment.started_at)
+        counts = clicks.filter(impression__has_key="pick").values("visitor").order_by("visitor")
+        second = Count("pk", filter=Q(impression__pick=1))
+        rows = counts.annotate(all=Count("pk"), second=second).values_list("all", "second")
+        found[arm.pk] = preference([(clicked - challenger, challenger) for clicked, challenger in rows])
+    return found
 
 
 def compare(arms: Sequence[Arm], found: Outcomes, days: float, min_days: int, wanted_lift: float) -> Reading:

@@ -222,3 +222,53 @@ def test_a_classic_arm_without_a_live_version_still_has_a_list() -> None:
     visitor = visitor_in(1)
     make_event(visitor, products[1], PURCHASE)
     assert for_you(visitor).rung == "popular"
+
+
+# --- two versions in one list
+
+
+def test_an_interleaved_list_holds_both_versions_and_says_whose_each_slot_is() -> None:
+    products = make_products(20)
+    live = publish_tiny_version(products)
+    other = write_tiny_version(products, groups=5)
+    arms = run_experiment("interleaved", version=other)
+    visitor = visitor_in(0, 1)
+    make_event(visitor, products[5], VIEW)
+    found = for_you(visitor, 8)
+    picks = claims(found)["t"]
+    assert (found.version_id, claims(found)["a"], len(picks)) == (live.pk, arms[0].pk, 8)
+    assert set(picks) == {0, 1}
+    assert len(set(numbers(found))) == 8
+    assert all(number % 2 == 1 for number, pick in zip(numbers(found), picks, strict=True) if pick == 0)
+    assert [entry.slot for entry in found.entries] == list(range(1, 9))
+
+
+def test_a_click_on_an_interleaved_list_says_whose_pick_it_was() -> None:
+    products = make_products(20)
+    publish_tiny_version(products)
+    run_experiment("interleaved", version=write_tiny_version(products, groups=5))
+    visitor = visitor_in(0, 1)
+    make_event(visitor, products[5], VIEW)
+    found = for_you(visitor, 8)
+    picks = claims(found)["t"]
+    assert [(shown(visitor, entry.item.pk, found.token) or {})["pick"] for entry in found.entries] == picks
+
+
+def test_where_one_version_does_not_know_the_visitor_nothing_is_compared() -> None:
+    products = make_products(20)
+    publish_tiny_version(products)
+    run_experiment("interleaved", version=write_tiny_version(make_products(6, "Other")))
+    visitor = visitor_in(0, 1)
+    make_event(visitor, products[5], VIEW)
+    found = for_you(visitor)
+    assert found.rung == "personal"
+    assert "t" not in claims(found)
+
+
+def test_other_lists_of_an_interleaved_arm_come_from_the_live_version() -> None:
+    products = make_products(20)
+    live = publish_tiny_version(products)
+    run_experiment("interleaved", version=write_tiny_version(products, groups=5))
+    found = recommend(Query("similar_items", visitor_in(0, 1), 4, products[5].pk))
+    assert found.version_id == live.pk
+    assert "t" not in claims(found)

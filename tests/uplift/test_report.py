@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
+from recommender.capture.tables import CLICK
 from recommender.exceptions import ExperimentRefused
-from recommender.models import Arm, Experiment
+from recommender.models import Arm, Event, Experiment, Visitor
 from recommender.serving.arms import arm_of, forget_running
 from recommender.uplift.attribution import COLUMNS, Outcomes
 from recommender.uplift.lifecycle import start, stop
-from recommender.uplift.report import Reading, compare, read
+from recommender.uplift.report import Reading, compare, read, read_preferences
 from tests.experiment_worlds import run_experiment, visitor_in
 from tests.worlds import make_products, write_tiny_version
 
@@ -164,3 +165,27 @@ def test_a_version_without_vectors_cannot_be_an_arm() -> None:
 def test_days_count_from_the_start() -> None:
     arms = run_experiment("live", "popular", started_at=timezone.now() - timedelta(days=3))
     assert read(arms[0].experiment).days == pytest.approx(3, abs=0.01)
+
+
+@pytest.mark.django_db
+def test_visitors_prefer_the_version_whose_picks_they_click() -> None:
+    products = make_products(4)
+    arms = run_experiment("interleaved", version=write_tiny_version(products), started_at=timezone.now() - timedelta(1))
+    for number in range(12):
+        visitor = Visitor.objects.create()
+        for pick in [1, 1, 0] if number < 11 else [0]:
+            place = {"arm": arms[0].pk, "pick": pick}
+            Event.objects.create(
+                visitor=visitor, item=products[0], kind=CLICK, at=timezone.now(), source=1, impression=place
+            )
+    found = read_preferences(arms[0].experiment)[arms[0].pk]
+    assert (found.first, found.second, found.ties) == (1, 11, 0)
+    assert found.p == pytest.approx(0.0063, abs=1e-4)
+
+
+@pytest.mark.django_db
+def test_one_interleaved_arm_is_an_experiment() -> None:
+    experiment = Experiment.objects.create(name="Two in one")
+    version = write_tiny_version(make_products(4))
+    Arm.objects.create(experiment=experiment, name="both", strategy="interleaved", version=version, is_control=True)
+    assert start(experiment).status == "running"
