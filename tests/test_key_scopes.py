@@ -21,6 +21,7 @@ DOORS = [
     ("HEAD", LISTS, None, Scope.LISTS),
     ("GET", "/recommender/items/{item}/similar/", None, Scope.LISTS),
     ("POST", f"{LISTS}batch/", {"users": ["0"]}, Scope.LISTS),
+    ("GET", "/recommender/search/", None, Scope.SEARCH),
     ("POST", EVENTS, {"events": []}, Scope.EVENTS),
     ("GET", VISITOR, None, Scope.EXPORT),
     ("DELETE", VISITOR, None, Scope.ERASE),
@@ -31,7 +32,7 @@ by_door = pytest.mark.parametrize(("method", "address", "body", "scope"), DOORS)
 def ask(method: str, address: str, body: Any, scopes: list[str]) -> Any:
     visitor, item = Visitor.objects.create(), make_listed_products(3)[0]
     client = Client(headers={"authorization": f"Api-Key {create_key('app', scopes)[1]}"})
-    url = f"{address.format(item=item.pk)}?visitor={visitor.key}"
+    url = f"{address.format(item=item.pk)}?visitor={visitor.key}&q=product"
     return client.generic(method, url, json.dumps(body), content_type="application/json")
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django.db import Error
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,10 +25,15 @@ from recommender.serving.query import Entry
 from recommender.serving.schema import documented
 from recommender.serving.search import Match, search_items
 from recommender.serving.serializers import SearchParameters, SearchSerializer
-from recommender.serving.views import RESPONSES, ListView
+from recommender.serving.views import EXAMPLE, RESPONSES, ListView
 
 PLACEMENT: Final = "search"
 RUNG: Final = "search"
+FOUND: Final = OpenApiExample(
+    "The first of many",
+    response_only=True,
+    value={"q": "berries", "next": 12, **{name: EXAMPLE.value[name] for name in ("version", "token", "items")}},
+)
 AWAY: Final = documented_problem(
     "The database does not answer: the shop's own search should.", "away", "The search does not answer right now."
 )
@@ -47,7 +52,7 @@ class SearchView(ListView):
         summary="Search by words",
         parameters=[SearchParameters, *VISITOR_PARAMETERS],
         responses={
-            200: OpenApiResponse(SearchSerializer),
+            200: OpenApiResponse(SearchSerializer, examples=[FOUND]),
             400: documented_problem(
                 "A parameter is wrong, or there is nothing to look for.",
                 "invalid",
