@@ -19,7 +19,15 @@ from recommender.admin.visitors import find_visitors
 from recommender.catalog import item_key
 from recommender.models import Placement, Source
 from recommender.serving.cards import card
-from recommender.serving.placements import DEFAULTS, TITLES, known_placements, length_of, needs_items, placements, title_of
+from recommender.serving.placements import (
+    DEFAULTS,
+    TITLES,
+    known_placements,
+    length_of,
+    needs_items,
+    placements,
+    title_of,
+)
 from recommender.serving.query import Query
 from recommender.serving.recommend import recommend
 

@@ -35,7 +35,10 @@ class Effect:
 
 def rule_effects(rules: Collection[int]) -> dict[int, Effect] | None:
     """pk of each rule → its effect; None where counting took longer than LIMIT_MS."""
-    parameters: dict[str, Any] = {"rules": list(rules), "since": timezone.now() - timedelta(days=conf.IMPRESSIONS_KEPT_DAYS)}
+    parameters: dict[str, Any] = {
+        "rules": list(rules),
+        "since": timezone.now() - timedelta(days=conf.IMPRESSIONS_KEPT_DAYS),
+    }
     try:
         with reading(LIMIT_MS), connection.cursor() as cursor:
             cursor.execute(_SEEN, parameters)

@@ -101,13 +101,17 @@ def recommender_styles(context: Context) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def recommender_beacon(context: Context) -> SafeString:
-    """The script that reports what is done and seen; nothing inline, so a strict CSP needs no exception."""
+    """The scripts that report what is done and seen, and what is said of cards; nothing inline, so a strict CSP needs no
+    exception."""
     return format_html(
-        '<script defer src="{}" data-endpoint="{}" data-consent="{}" data-cookie="{}"{}></script>',
+        '<script defer src="{}" data-endpoint="{}" data-consent="{}" data-cookie="{}"{}></script>'
+        '<script defer src="{}"{}></script>',
         static("recommender/beacon.js"),
         reverse("recommender:events"),
         consent_for_page(context.get("request")),
         conf.CONSENT_COOKIE,
+        _nonce(context),
+        static("recommender/feedback.js"),
         _nonce(context),
     )
 

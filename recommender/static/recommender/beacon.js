@@ -158,29 +158,9 @@
     }
   };
 
-  /** "Not for me", "more like this": without leaving the page; where that fails, as the form would without scripts. */
-  const say = async (form, button) => {
-    const body = new FormData(form, button);
-    body.delete("next"); // the answer as JSON, no page
-    const answer = await fetch(form.action, { method: "POST", body }).catch(() => 0);
-    if (!answer.ok) {
-      form.append(Object.assign(document.createElement("input"), { type: "hidden", name: button.name, value: button.value }));
-      return form.submit();
-    }
-    const { value } = await answer.json();
-    const card = button.closest("[data-recommender-item]");
-    card.dataset.recommenderSaid = value;
-    for (const each of card.querySelectorAll("button[form]")) each.setAttribute("aria-pressed", each.value.startsWith(`${value}:`));
-  };
-
-  const onSubmit = (event) => {
-    const { target, submitter } = event;
+  const onSubmit = ({ target }) => {
     const item = target.dataset.recommenderCart;
     item && report("cart", item, target);
-    if (submitter && "recommenderFeedback" in target.dataset) {
-      event.preventDefault();
-      say(target, submitter);
-    }
   };
 
   /** Starts when the page is shown, not loaded ahead. */

@@ -1,0 +1,60 @@
+"""The two buttons of a card in a real browser: with the beacon in place, without scripts by leading back."""
+
+import time
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, Page, expect
+
+from recommender.models import Feedback
+from shop.models import Product
+from tests.browser.test_beacon import CARD, wait_for
+from tests.worlds import make_products, publish_tiny_version
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def products() -> list[Product]:
+    products = make_products(20)
+    publish_tiny_version(products)
+    return products
+
+
+def said() -> list[Feedback]:
+    return list(Feedback.objects.all())
+
+
+def test_the_beacon_says_it_in_place_and_takes_it_back(page: Page, live_server: Any, products: list[Product]) -> None:
+    page.goto(live_server.url)
+    card = page.locator(CARD).nth(1)
+    button = card.locator('button[value^="less:"]')
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    (row,) = wait_for(said)
+    assert (str(row.item_id), row.value) == (card.get_attribute("data-recommender-item"), Feedback.Value.LESS)
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert said() == []
+    assert page.url.rstrip("/") == live_server.url
+
+
+def test_without_scripts_the_form_leads_back_to_another_list(
+    chromium: Browser, live_server: Any, products: list[Product]
+) -> None:
+    User.objects.create_user("household-1", password="demo")  # a form of somebody logged in needs the CSRF token
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{live_server.url}/login/")
+    page.fill("[name=username]", "household-1")
+    page.fill("[name=password]", "demo")
+    page.locator("main form button").last.click()
+    page.goto(live_server.url)
+    item = page.locator(CARD).nth(1).get_attribute("data-recommender-item")
+    page.locator(CARD).nth(1).locator('button[value^="less:"]').click()
+    assert page.url.rstrip("/") == live_server.url
+    expect(page.locator(f'{CARD}[data-recommender-item="{item}"]')).to_have_count(0)
+    assert [str(row.item_id) for row in said()] == [item]
+    context.close()
+    time.sleep(0.2)  # the server's last request ends before its database goes
