@@ -1,5 +1,7 @@
 """Login: a browser's history becomes the account's, in one transaction, and can be given back."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,6 +11,7 @@ from django.http import HttpRequest
 
 from recommender.capture.accounts import account_visitor
 from recommender.capture.consent import Consent, browser_consent
+from recommender.capture.drafts import Draft
 from recommender.capture.visitor import browser_visitor, consent_of, forget_visitor, remove_cookie
 from recommender.conf import conf
 from recommender.models import Event, Feedback, Impression, QuarantinedEvent, Visitor, VisitorEmbedding, VisitorJoin
@@ -16,6 +19,7 @@ from recommender.models import Event, Feedback, Impression, QuarantinedEvent, Vi
 SALT: Final = "recommender.join"
 SESSION_KEY: Final = "recommender_join"  # in Django's session: the signed token of the join that this login made
 SECONDS_PER_DAY: Final = 86_400
+LATE: Final = timedelta(minutes=1)  # after a login pages of before still send
 
 
 def log_in(request: HttpRequest, account: Any) -> None:
@@ -54,8 +58,8 @@ def join_visitors(browser: Visitor, account: Visitor, chosen: Visitor.Consent | 
     if locked[browser.pk].user_id is not None:
         raise ValueError("Only an anonymous visitor can be joined to an account.")
     moved = _move(browser.pk, account.pk)
-    if moved:
-        VisitorJoin.objects.create(visitor=account, key=browser.key, event_ids=moved)
+    # Also without events: what the browser sent just before is still on its way.
+    VisitorJoin.objects.update_or_create(key=browser.key, defaults={"visitor": account, "event_ids": moved})
     # What it saw is no history that could be given back: it stays with whoever it was counted for.
     known = Impression.objects.filter(visitor=account.pk).values("list_id")  # a list from a cache, seen by both
     Impression.objects.filter(visitor=browser.pk).exclude(list_id__in=known).update(visitor=account.pk)
@@ -65,6 +69,24 @@ def join_visitors(browser: Visitor, account: Visitor, chosen: Visitor.Consent | 
     locked[browser.pk].delete()
     _carry_over(locked[browser.pk], locked[account.pk], chosen)
     return len(moved)
+
+
+def owner_after_join(key: UUID | None, drafts: Sequence[Draft]) -> Visitor | None:
+    """The account that took over the browser with this key, for events from before the login; undone with the others.
+
+    None for a browser that nobody took over, and where nothing is from before the login: whoever keeps a cookie that
+    the login took away is somebody new. The cookie only adds to an account's history, it never shows any of it.
+    """
+    join = VisitorJoin.objects.select_related("visitor").filter(key=key).first() if key and drafts else None
+    if join is None or min(draft.at for draft in drafts) > join.joined_at + LATE:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {VisitorJoin._meta.db_table} SET event_ids ="  # noqa: S608  a name of our own
+            " (SELECT array_agg(DISTINCT id) FROM unnest(event_ids || %s) AS id) WHERE id = %s",
+            [[draft.id for draft in drafts], join.pk],
+        )
+    return join.visitor
 
 
 @transaction.atomic

@@ -15,12 +15,13 @@ from django.http import HttpRequest
 
 from recommender.capture.batch import NOBODY, Batch, Outcome, Sender
 from recommender.capture.drafts import CheckedRows
+from recommender.capture.joins import owner_after_join
 from recommender.capture.keep import AWAY, database_is_away, in_time, keep
 from recommender.capture.rate_limit import Charge
 from recommender.capture.rows import KIND_CODES, check_rows
 from recommender.capture.sender import sender_of, sender_without_database
 from recommender.capture.tables import KINDS, ItemId
-from recommender.capture.visitor import forget_visitor
+from recommender.capture.visitor import forget_visitor, read_cookie
 from recommender.exceptions import EventRefused, VisitorNotFound
 from recommender.models import Event, Visitor
 
@@ -97,7 +98,7 @@ def deliver(
         NotKept: neither the database nor the disk takes them.
     """
 
-    def send(charge: Charge | None, trusts_cookie: bool = True) -> Outcome:
+    def send(by: Visitor | HttpRequest, charge: Charge | None, trusts_cookie: bool = True) -> Outcome:
         sender = _sender(by, doubt, trusts_cookie) if checked.drafts or seen else NOBODY
         if sender is None:
             return Outcome(0)
@@ -117,13 +118,15 @@ def deliver(
         return keep(batch)
 
     try:
-        return send(charge)
+        return send(by, charge)
     except VisitorNotFound:
         if isinstance(by, Visitor):
             raise
-        # Joined or erased since it was looked up, by another tab: the browser is known by its new name now.
+        # Joined or erased since it was looked up, by another tab: the browser is known by its new name now, or what it
+        # did before its login came late.
+        owner = owner_after_join(read_cookie(getattr(by, "_request", by))[0], checked.drafts)
         forget_visitor(by)
-        return send(None, trusts_cookie=False)  # what was charged is charged
+        return send(owner or by, None, trusts_cookie=False)  # what was charged is charged
 
 
 def _sender(by: Visitor | HttpRequest, doubt: int, trusts_cookie: bool) -> Sender | None:

@@ -16,7 +16,7 @@ from recommender.api_keys import create_key
 from recommender.capture import joins
 from recommender.capture.own_page import is_own_page
 from recommender.conf import conf
-from recommender.models import Event, QuarantinedEvent, Visitor
+from recommender.models import Event, QuarantinedEvent, Visitor, VisitorJoin
 from shop.models import Product
 
 URL = "/recommender/events/"
@@ -123,10 +123,11 @@ def test_a_browser_cannot_forge_purchases(post: Post, product: Product) -> None:
 
 
 def test_an_event_is_not_lost_when_a_login_elsewhere_takes_its_visitor(post: Post, product: Product) -> None:
-    """The browser does not know yet that its visitor went to the account."""
+    """The browser does not know yet that its visitor went to the account, an hour ago."""
     post({"events": [view_of(product)]})
     account = Visitor.objects.create(user=User.objects.create(username="household-1"))
     joins.join_visitors(Visitor.objects.get(user=None), account)
+    VisitorJoin.objects.update(joined_at=timezone.now() - timedelta(hours=1))
     response = post({"events": [view_of(product)]})
     assert response.json()["stored"] == 1
     assert Event.objects.count() == 2
