@@ -84,7 +84,7 @@ class Watch(threading.Thread):
         connection.close()
 
     def _look(self) -> None:
-        from recommender.index.nearest import similar
+        from recommender.index.nearest import item_vectors, likeness, nearest
         from recommender.index.publish import live_version
         from recommender.models import ModelVersion
 
@@ -94,8 +94,9 @@ class Watch(threading.Thread):
         if version is None:
             return
         self.found.lists += 1
-        listed = tuple((item, round(cosine, 5)) for item, cosine in similar(version, self.item_id, 10))
-        self.lists[version.pk].add(listed)
+        for vector in likeness(version, item_vectors(version, [self.item_id])):
+            found = nearest(version, vector, 10, exclude=[self.item_id])
+            self.lists[version.pk].add(tuple((item, round(cosine, 5)) for item, cosine in found))
 
     def stop(self) -> None:
         self.is_over.set()

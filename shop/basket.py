@@ -39,6 +39,10 @@ class Basket:
         """Pieces in it."""
         return sum(self._quantities.values())
 
+    def keys(self) -> list[int]:
+        """Keys of the products in it."""
+        return [int(key) for key in self._quantities]
+
     def add(self, product: Product, quantity: int = 1) -> int:
         """Put pieces in; returns how many went in, which is less at the limits of a basket."""
         before = self._quantities.get(str(product.pk), 0)

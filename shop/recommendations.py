@@ -1,10 +1,13 @@
 """What the plugin may know of our products."""
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from recommender.catalog import Catalog, register
+from shop.basket import Basket
 from shop.models import ProductQuerySet
 from shop.money import price
 from shop.search import search_among
@@ -24,6 +27,9 @@ class ProductCatalog(Catalog):
 
     def search(self, items: QuerySet[Any], text: str) -> QuerySet[Any]:
         return search_among(cast(ProductQuerySet, items), text)
+
+    def basket(self, request: HttpRequest) -> Iterable[int]:
+        return Basket(request).keys()
 
     def item_price(self, item: Any) -> str:
         return price(item.price_cents)

@@ -101,8 +101,8 @@ def recommender_styles(context: Context) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def recommender_beacon(context: Context) -> SafeString:
-    """The scripts that report what is done and seen, and what is said of cards; nothing inline, so a strict CSP needs no
-    exception."""
+    """The scripts that report what is done and seen, and what is said of cards; nothing inline, so a strict CSP needs
+    no exception."""
     return format_html(
         '<script defer src="{}" data-endpoint="{}" data-consent="{}" data-cookie="{}"{}></script>'
         '<script defer src="{}"{}></script>',

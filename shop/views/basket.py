@@ -37,7 +37,9 @@ class QuantityForm(forms.Form):
 @require_safe
 def basket(request: HttpRequest) -> HttpResponse:
     lines = Basket(request).lines()
-    return render(request, "shop/basket.html", {"lines": lines, "total_cents": total_cents(lines)})
+    products = [line.product for line in lines]
+    context = {"lines": lines, "products": products, "total_cents": total_cents(lines)}
+    return render(request, "shop/basket.html", context)
 
 
 @require_POST
@@ -111,7 +113,9 @@ def _place(request: HttpRequest) -> HttpResponse:
 @require_safe
 def order(request: HttpRequest, pk: int) -> HttpResponse:
     """One order, for whoever placed it."""
-    return render(request, "shop/order.html", {"order": _own_order(request, pk)})
+    found = _own_order(request, pk)
+    products = [line.product for line in found.lines.all()]
+    return render(request, "shop/order.html", {"order": found, "products": products})
 
 
 def _own_order(request: HttpRequest, pk: int) -> Order:

