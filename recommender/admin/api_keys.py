@@ -56,6 +56,13 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         revoke = self.admin_site.admin_view(require_POST(self.revoke))
         return [path("<int:key_id>/revoke/", revoke, name="recommender_apikey_revoke"), *super().get_urls()]
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """One button: whichever was pressed, the page with the key comes next."""
+        buttons = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**buttons, **(extra_context or {})})
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

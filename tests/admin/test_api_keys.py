@@ -14,6 +14,7 @@ LIST = "/admin/recommender/apikey/"
 
 
 def test_the_key_is_shown_once_and_works(admin_client: Client) -> None:
+    assert "_addanother" not in admin_client.get(f"{LIST}add/").content.decode()
     response = admin_client.post(f"{LIST}add/", {"name": "newsletter", "scopes": ["lists", "events"]})
     found = re.search(r'id="recommender-key"[^>]*value="([^"]+)"', response.content.decode())
     assert found and "no-store" in response["Cache-Control"]
