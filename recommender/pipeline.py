@@ -14,6 +14,8 @@ from recommender.dataset.item_encoder import pack_encoder
 from recommender.dataset.links import packed
 from recommender.dataset.ranking_features import STATISTICS
 from recommender.dataset.split import Holdout, holdout_start, lesson, split_by_time
+from recommender.encoders.item_map import NAME as ITEM_MAP
+from recommender.encoders.item_map import map_items
 from recommender.encoders.progress import Report
 from recommender.encoders.stack import train_stack
 from recommender.encoders.tables import Cold, EmbeddingTable
@@ -164,6 +166,7 @@ def embed(
     item_encoder = stack.item_encoder(items, unknown)
     if item_encoder is not None:
         artifacts[ITEM_ENCODER] = pack_encoder(item_encoder)
+    artifacts[ITEM_MAP] = map_items(keys, seen.fused[1:], seen.popularity[1:], parts, settings.stack.seed)
     return EmbeddingTable(
         item=keys,
         vector=seen.fused[1:],

@@ -126,7 +126,7 @@ def _facts(first: ModelVersion, second: ModelVersion) -> Iterator[Line]:
     def both(name: str, tell: Any) -> Line:
         return Line(name, str(tell(first)), str(tell(second)))
 
-    yield both(_("Judged from"), lambda version: ((version.verdict.get("holdout") or {}).get("start") or "–")[:16])
+    yield both(_("Judged from"), lambda version: ((version.verdict.get("holdout") or {}).get("start") or "–")[:10])
     yield both(_("By so many visitors"), lambda version: (version.verdict.get("holdout") or {}).get("visitors", "–"))
     yield both(_("Random seed"), lambda version: version.run.seed)
     yield both(_("Effort"), lambda version: version.run.effort or _("as set"))

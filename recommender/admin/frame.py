@@ -14,7 +14,7 @@ def framed(
     frame = {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
-        "original": obj,
+        "original": obj if obj is not None else context.get("title"),  # ends the breadcrumbs
         "title": str(obj) if obj is not None else model_admin.opts.verbose_name_plural,
         "media": model_admin.media,
         "has_view_permission": True,

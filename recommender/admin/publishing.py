@@ -1,7 +1,6 @@
 """Publish, roll back, pin and prune: a page that asks, then a POST that does; each act has its audit entry."""
 
 from collections.abc import Callable
-from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -34,7 +33,7 @@ class PublishingPages(DetailAdmin):
 
     def publish(self, request: HttpRequest, version_id: int) -> HttpResponse:
         _require(request)
-        version = _version(version_id)
+        version = find_version(version_id)
         if request.method == "POST":
             return self._change(request, lambda: publish(version, request.user), _("Published."))
         return self._ask(request, version, _("Publish %(version)s?") % {"version": version})
@@ -54,7 +53,7 @@ class PublishingPages(DetailAdmin):
         _require(request)
         is_pinned = request.POST.get("pinned") != "0"
         try:
-            version = pin(_version(version_id), is_pinned, request.user)
+            version = pin(find_version(version_id), is_pinned, request.user)
         except RecommenderError as error:
             messages.error(request, str(error))
             return redirect("admin:recommender_modelversion_change", version_id)
@@ -109,7 +108,7 @@ def _require(request: HttpRequest) -> None:
         raise PermissionDenied(_("You need the permission “Can publish a version or roll back”."))
 
 
-def _version(version_id: int) -> Any:
+def find_version(version_id: int) -> ModelVersion:
     version = ModelVersion.objects.filter(pk=version_id).first()
     if version is None:
         raise Http404(_("There is no such version."))

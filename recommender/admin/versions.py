@@ -14,9 +14,12 @@ from django.utils.translation import gettext_lazy
 from recommender.admin.audit import history
 from recommender.admin.charts import bar
 from recommender.admin.compare import comparison
+from recommender.admin.dashboard import dashboard
+from recommender.admin.item_pages import item_map, neighbours
+from recommender.admin.judged import judged
 from recommender.admin.labels import PARTS, RANKERS, label
 from recommender.admin.metrics import metric_charts
-from recommender.admin.publishing import HEADLINE, PublishingPages, may_publish, score
+from recommender.admin.publishing import HEADLINE, PublishingPages, find_version, may_publish, score
 from recommender.index.publish import prunable, roll_back_target
 from recommender.models import ModelVersion
 
@@ -34,8 +37,14 @@ class ModelVersionAdmin(PublishingPages):
         return super().has_view_permission(request, obj) or may_publish(request)
 
     def get_urls(self) -> list[URLPattern]:
-        compare = self.admin_site.admin_view(self.compare)
-        return [path("compare/", compare, name="recommender_modelversion_compare"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        own = [
+            path("compare/", view(self.compare), name="recommender_modelversion_compare"),
+            path("dashboard/", view(self.dashboard), name="recommender_modelversion_dashboard"),
+            path("<int:version_id>/map/", view(self.map), name="recommender_modelversion_map"),
+            path("<int:version_id>/neighbours/", view(self.neighbours), name="recommender_modelversion_neighbours"),
+        ]
+        return own + super().get_urls()
 
     # --- pages
 
@@ -61,14 +70,39 @@ class ModelVersionAdmin(PublishingPages):
             "may_publish": may_publish(request),
             "live": ModelVersion.objects.filter(is_live=True).exclude(pk=obj.pk).first(),
             "history": history(version=obj),
+            **judged(obj.verdict),
         }
 
     def compare(self, request: HttpRequest) -> HttpResponse:
         """`?a=3&b=5`: two versions side by side; without numbers, the live one beside the newest other one."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+        self._require_view(request)
         context = {**comparison(request.GET), "title": _("Two versions side by side")}
         return self.render(request, "admin/recommender/modelversion/compare.html", None, context)
+
+    def dashboard(self, request: HttpRequest) -> HttpResponse:
+        self._require_view(request)
+        context = {**dashboard(), "title": _("The last weeks")}
+        return self.render(request, "admin/recommender/dashboard.html", None, context)
+
+    def map(self, request: HttpRequest, version_id: int) -> HttpResponse:
+        version = self._shown(request, version_id)
+        context = {**item_map(version), "title": _("Map of the products, by %(version)s") % {"version": version}}
+        return self.render(request, "admin/recommender/modelversion/map.html", version, context)
+
+    def neighbours(self, request: HttpRequest, version_id: int) -> HttpResponse:
+        """`?item=KEY` or `?q=WORDS`."""
+        version = self._shown(request, version_id)
+        title = {"title": _("Neighbours of a product, by %(version)s") % {"version": version}}
+        context = neighbours(version, request.GET.dict()) | title
+        return self.render(request, "admin/recommender/modelversion/neighbours.html", version, context)
+
+    def _require_view(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
+    def _shown(self, request: HttpRequest, version_id: int) -> ModelVersion:
+        self._require_view(request)
+        return find_version(version_id)
 
     # --- columns
 

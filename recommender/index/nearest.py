@@ -84,6 +84,12 @@ def item_vectors(version: ModelVersion, item_ids: Collection[Any]) -> Vector:
     return np.array(list(rows), dtype=np.float32).reshape(-1, version.dim)
 
 
+def similar(version: ModelVersion, item_id: Any, n: int) -> list[tuple[Any, float]]:
+    """The `n` available items most like this one, see `nearest`; [] where the version does not know it."""
+    vectors = item_vectors(version, [item_id])
+    return nearest(version, likeness(version, vectors[0]), n, exclude=[item_id]) if len(vectors) else []
+
+
 def compare(
     version: ModelVersion,
     vector: Vector,
