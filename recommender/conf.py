@@ -1,4 +1,4 @@
-"""Every setting on one page: name, default, unit. Read at access, so `override_settings` works.
+"""Every setting on one page: name, default, unit. Read at the first access and kept; `override_settings` works.
 
 A shop sets `RECOMMENDER_<NAME>` in its own settings; code reads `conf.<NAME>`.
 """
@@ -6,6 +6,8 @@ A shop sets `RECOMMENDER_<NAME>` in its own settings; code reads `conf.<NAME>`.
 from typing import Any, Final
 
 from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 PREFIX: Final = "RECOMMENDER_"
 FEWEST_BUYERS: Final = 5  # fewer people behind a pair of items could be told apart
@@ -76,15 +78,26 @@ DEFAULTS: Final[dict[str, Any]] = {
 
 
 class Conf:
-    """Attribute access to the settings above; an unknown name is an AttributeError."""
+    """Attribute access to the settings above; an unknown name is an AttributeError.
+
+    What was read is kept on the object: a request reads some thirty settings, and Django looks for one that a shop does
+    not set in several places each time.
+    """
 
     def __getattr__(self, name: str) -> Any:
         if name not in DEFAULTS:
             raise AttributeError(f"unknown setting {PREFIX}{name}: known are {', '.join(sorted(DEFAULTS))}")
-        return getattr(settings, PREFIX + name, DEFAULTS[name])
+        value = getattr(settings, PREFIX + name, DEFAULTS[name])
+        setattr(self, name, value)
+        return value
 
 
 conf = Conf()
+
+
+@receiver(setting_changed)
+def _read_again(*, setting: str, **_signal: Any) -> None:
+    vars(conf).pop(setting.removeprefix(PREFIX), None)
 
 
 def min_buyers() -> int:

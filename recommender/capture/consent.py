@@ -29,7 +29,7 @@ SECONDS_PER_DAY: Final = 86_400
 
 def is_signalled(request: HttpRequest) -> bool:
     """Whether the browser itself asks not to be remembered; no choice made on a page overrules it."""
-    return any(request.headers.get(name) == "1" for name in SIGNALS)
+    return request.META.get("HTTP_SEC_GPC") == "1" or request.META.get("HTTP_DNT") == "1"
 
 
 def browser_consent(request: HttpRequest) -> Visitor.Consent | None:

@@ -87,19 +87,23 @@ def deliver(
     keeps: bool = True,
     seen: Any = (),
     charge: Charge | None = None,
+    sender: Sender | None = None,
 ) -> Outcome:
     """Find the sender of checked rows and keep them; without consent nothing was received.
 
     Args:
         seen: rows of seen slots, which are kept with the events while the database is away.
+        sender: who sent the request, where the cookie says it.
     Raises:
         VisitorNotFound, NoConsent: the visitor that was given is gone, or its account wants no memory.
         TooFast: the buckets of `charge` have no room for it; nothing was stored.
         NotKept: neither the database nor the disk takes them.
     """
 
-    def send(by: Visitor | HttpRequest, charge: Charge | None, trusts_cookie: bool = True) -> Outcome:
-        sender = _sender(by, doubt, trusts_cookie) if checked.drafts or seen else NOBODY
+    def send(sender: Sender | None, charge: Charge | None, trusts_cookie: bool = True) -> Outcome:
+        if not checked.drafts and not seen:
+            sender = NOBODY
+        sender = sender or _sender(by, doubt, trusts_cookie)
         if sender is None:
             return Outcome(0)
         batch = Batch(
@@ -118,7 +122,7 @@ def deliver(
         return keep(batch)
 
     try:
-        return send(by, charge)
+        return send(sender, charge)
     except VisitorNotFound:
         if isinstance(by, Visitor):
             raise
@@ -126,7 +130,8 @@ def deliver(
         # did before its login came late.
         owner = owner_after_join(read_cookie(getattr(by, "_request", by))[0], checked.drafts)
         forget_visitor(by)
-        return send(owner or by, None, trusts_cookie=False)  # what was charged is charged
+        # What was charged is charged.
+        return send(Sender(owner.key) if owner else None, None, trusts_cookie=False)
 
 
 def _sender(by: Visitor | HttpRequest, doubt: int, trusts_cookie: bool) -> Sender | None:

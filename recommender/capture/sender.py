@@ -27,9 +27,9 @@ def sender_of(request: HttpRequest, *, is_crawler: bool = False, trusts_cookie: 
         trusts_cookie: False where the visitor in it was found to be gone.
     """
     request = getattr(request, "_request", request)
-    key = _cookie_key(request) if trusts_cookie else None
-    if key is not None:
-        return Sender(key, is_browser=True)
+    sender = sender_in_cookie(request) if trusts_cookie else None
+    if sender is not None:
+        return sender
     visitor = visitor_of(request, create=not is_crawler)
     if visitor is None and not is_crawler:
         return None
@@ -60,11 +60,14 @@ def sender_without_database(request: HttpRequest, *, is_crawler: bool = False) -
     return Sender(_new_key(request), is_new=True)
 
 
-def known_key(request: HttpRequest) -> UUID | None:
-    """The key of whoever sent a request; None where it is new, or there is no consent."""
-    key = _cookie_key(request)
-    visitor = visitor_of(request) if key is None else None
-    return visitor.key if visitor else key
+def sender_in_cookie(request: HttpRequest) -> Sender | None:
+    """The sender by the cookie of somebody who agreed to be remembered; None where more has to be looked at."""
+    if getattr(request, CACHE, None) is not None or account_of(request) is not None:
+        return None
+    key, is_for_session = read_cookie(request)
+    if key is None or is_for_session or consent_of(request) is not Consent.FULL:
+        return None
+    return Sender(key, is_browser=True)
 
 
 def with_visitor(batch: Batch) -> Batch:
@@ -98,14 +101,6 @@ def verified(batch: Batch) -> Batch:
 
 def visitor_with(key: UUID | None) -> Visitor | None:
     return Visitor.objects.filter(key=key).first() if key else None
-
-
-def _cookie_key(request: HttpRequest) -> UUID | None:
-    """The key in the cookie of somebody who agreed to be remembered; None where more has to be looked at."""
-    if getattr(request, CACHE, None) is not None or account_of(request) is not None:
-        return None
-    key, is_for_session = read_cookie(request)
-    return key if key and not is_for_session and consent_of(request) is Consent.FULL else None
 
 
 def _new_key(request: HttpRequest) -> UUID:

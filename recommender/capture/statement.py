@@ -111,9 +111,10 @@ def _text(raw: bytes) -> str:
     return raw[: PAYLOAD_CHARACTERS + 1].decode(errors="backslashreplace").replace("\0", "\\0")
 
 
-def item_type() -> str:
-    """The type of the item's key in Postgres."""
-    return str(key_field().rel_db_type(connection))
+@lru_cache(maxsize=4)
+def item_type(key: Any) -> str:
+    """The type in Postgres of what points to this key field."""
+    return str(key.rel_db_type(connection))
 
 
 @lru_cache(maxsize=4)

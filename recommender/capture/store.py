@@ -18,7 +18,7 @@ from recommender.capture import partitions
 from recommender.capture.batch import Batch, Outcome
 from recommender.capture.drafts import Rejected
 from recommender.capture.statement import batch_rows, charge_rows, encode, event_rows, item_type, statement
-from recommender.catalog import item_model
+from recommender.catalog import item_model, key_field
 from recommender.exceptions import NoConsent, TooFast, VisitorNotFound
 from recommender.models import Event
 
@@ -40,7 +40,7 @@ def write(batches: Sequence[Batch]) -> list[Found]:
     with transaction.atomic() if is_inside else nullcontext(), connection.cursor() as cursor:
         batches = [_without_twins(cursor, batch) for batch in batches]
         documents = [encode(rows(batches)) for rows in (batch_rows, event_rows, charge_rows)]
-        decided = _execute(cursor, statement(item_model(), item_type()), documents)
+        decided = _execute(cursor, statement(item_model(), item_type(key_field())), documents)
     found: list[Any] = [None] * len(batches)
     for number, *columns in decided:
         found[number] = _outcome(batches[number], *columns)

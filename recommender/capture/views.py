@@ -23,18 +23,18 @@ from django.views.decorators.http import require_POST
 
 from recommender.api_keys import SCHEME, key_in_header, require_scope, verify_key
 from recommender.capture.accounts import visitor_named
-from recommender.capture.batch import Outcome
+from recommender.capture.batch import Outcome, Sender
 from recommender.capture.bots import doubt_about
 from recommender.capture.consent import Consent, browser_consent
 from recommender.capture.drafts import Rejected
 from recommender.capture.keep import AWAY, database_is_away, in_time
 from recommender.capture.own_page import is_own_page
-from recommender.capture.post import Post, Refused, read_post
+from recommender.capture.post import Refused, read_post
 from recommender.capture.rate_limit import Charge, charge_of, spend
 from recommender.capture.record import deliver
-from recommender.capture.rows import BROWSER_KINDS, KIND_CODES, check_rows
-from recommender.capture.sender import known_key
-from recommender.capture.visitor import consent_of
+from recommender.capture.rows import BROWSER_KINDS, check_rows
+from recommender.capture.sender import sender_in_cookie
+from recommender.capture.visitor import consent_of, visitor_of
 from recommender.exceptions import MissingScope, NoConsent, NotKept, TooFast, VisitorErased, VisitorNotFound
 from recommender.models import ApiKey, Event, Visitor
 from recommender.problems import problem
@@ -65,12 +65,16 @@ def events(request: HttpRequest) -> HttpResponse:
 def _accept(request: HttpRequest) -> Outcome:
     is_app = _is_app(request)
     post = read_post(request)
-    by: Any = _named(request) if is_app else request
-    charge = None if is_app else _charge(request, len(post.events) + len(post.impressions))
-    doubt = Event.Doubt.NONE if is_app else _doubt(request, post)
-    checked = check_rows(post.events, kinds=KIND_CODES if is_app else BROWSER_KINDS, clock=post.clock)
-    source = Event.Source.SHOP if is_app else Event.Source.BEACON
-    return deliver(by, checked, source=source, doubt=doubt, seen=post.impressions, charge=charge)
+    if is_app:
+        checked = check_rows(post.events, clock=post.clock)
+        visitor, source = _named(request), Event.Source.SHOP
+        return deliver(visitor, checked, source=source, doubt=Event.Doubt.NONE, seen=post.impressions)
+    sender = None if database_is_away() else sender_in_cookie(request)
+    charge = _charge(request, sender, len(post.events) + len(post.impressions))
+    doubt = Event.Doubt.WEBDRIVER if post.is_automated else doubt_about(request)
+    checked = check_rows(post.events, kinds=BROWSER_KINDS, clock=post.clock)
+    source = Event.Source.BEACON
+    return deliver(request, checked, source=source, doubt=doubt, seen=post.impressions, charge=charge, sender=sender)
 
 
 def _is_app(request: HttpRequest) -> bool:
@@ -100,26 +104,24 @@ def _check_key(plaintext: str) -> None:
         raise Refused(403, "missing_scope", str(error)) from error
 
 
-def _charge(request: HttpRequest, rows: int) -> Charge | None:
+def _charge(request: HttpRequest, sender: Sender | None, rows: int) -> Charge | None:
     """What is charged with the rows; somebody new is charged here, before there is a visitor of theirs.
 
     Raises:
         TooFast: somebody new, from an address that sent too much.
     """
+    if sender is not None:
+        return charge_of(request, sender.key, rows)
     if database_is_away():
         return None
     with in_time():
-        key = known_key(request)
-        charge = charge_of(request, key, rows)
-        if key is not None:
+        visitor = visitor_of(request)
+        charge = charge_of(request, visitor.key if visitor else None, rows)
+        if visitor is not None:
             return charge
         if wait_seconds := spend(charge):
             raise TooFast(wait_seconds)
     return None
-
-
-def _doubt(request: HttpRequest, post: Post) -> int:
-    return Event.Doubt.WEBDRIVER if post.is_automated else doubt_about(request)
 
 
 def _named(request: HttpRequest) -> Visitor:
