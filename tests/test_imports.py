@@ -115,6 +115,13 @@ def test_the_plugin_knows_nothing_of_the_shop_around_it():
     assert faults == []
 
 
+def test_no_migration_names_the_shop_that_it_was_made_in():
+    """`makemigrations` writes the model that RECOMMENDER_ITEM_MODEL names just then; another shop could not migrate."""
+    named = ('("shop",', '"shop.product"')
+    migrations = (ROOT / "recommender" / "migrations").glob("*.py")
+    assert [path.name for path in migrations if any(name in path.read_text().lower() for name in named)] == []
+
+
 def test_a_fault_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     bad = ROOT / "recommender" / "dataset" / "never_written.py"
     source = "def f():\n    from recommender import models\n    from recommender.capture import tables, record\n"

@@ -6,11 +6,13 @@ import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
+from recommender.conf import conf
+
 
 class Migration(migrations.Migration):
     dependencies = [
         ("recommender", "0014_placements"),
-        ("shop", "0001_initial"),
+        migrations.swappable_dependency(conf.ITEM_MODEL),
     ]
 
     operations = [
@@ -106,7 +108,7 @@ class Migration(migrations.Migration):
                 null=True,
                 on_delete=django.db.models.deletion.DO_NOTHING,
                 related_name="+",
-                to="shop.product",
+                to=conf.ITEM_MODEL,
                 verbose_name="item",
             ),
         ),
