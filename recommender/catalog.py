@@ -43,6 +43,7 @@ class Catalog:
     attributes: ClassVar[Sequence[str]] = ()
     price_cents: ClassVar[str | None] = None
     image: ClassVar[str | None] = None
+    category: ClassVar[str | None] = None  # as shoppers call it: "Popular in Dairy today"
     variant_group: ClassVar[str | None] = None
     added_at: ClassVar[str | None] = None  # the time when an item came; without it a higher key is newer
     select_related: ClassVar[Sequence[str]] = ()
@@ -80,6 +81,10 @@ class Catalog:
 
     def item_title(self, item: Model) -> str:
         return str(follow(item, self.title))
+
+    def item_category(self, item: Model) -> str:
+        """As shoppers read it; "" where unknown."""
+        return str(follow(item, self.category) or "") if self.category else ""
 
     def item_url(self, item: Model) -> str:
         return item.get_absolute_url() if hasattr(item, "get_absolute_url") else ""

@@ -39,7 +39,8 @@ MAY_BE_ZERO: Final = frozenset(
     | {f"{kind}_RETENTION_DAYS" for kind in ("VIEW", "CLICK", "CART", "PURCHASE")}
 )
 FRACTIONS: Final = ("_SECONDS", "_MINUTES", "_HOURS", "_DAYS", "_EFFORT", "_SHARE")  # half an hour is an interval, too
-IN_VALUES: Final = ("title", "price_cents", "text", "attributes", "added_at")  # catalogue lookups read by `values_list`
+# Catalogue lookups that are read by `values_list`.
+IN_VALUES: Final = ("title", "price_cents", "text", "attributes", "category", "added_at")
 
 
 @register(TAG)

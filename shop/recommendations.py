@@ -18,12 +18,16 @@ class ProductCatalog(Catalog):
     title = "name"
     text = ("name", "description")
     attributes = ("category__department__name", "category__name", "product_type", "brand", "manufacturer", "size")
+    category = "category__department__name"
     price_cents = "price_cents"
     image = "image_url"
     select_related = ("category__department",)
 
     def available(self, items: QuerySet[Any]) -> QuerySet[Any]:
         return items.filter(is_active=True, stock__gt=0)
+
+    def item_category(self, item: Any) -> str:
+        return str(item.category.department)  # in the language of the page
 
     def search(self, items: QuerySet[Any], text: str) -> QuerySet[Any]:
         return search_among(cast(ProductQuerySet, items), text)

@@ -19,6 +19,7 @@ from recommender.serving.entries import Shown
 from recommender.serving.history import History
 from recommender.serving.removal import Drops, quick_drops
 from recommender.serving.scoring import Scored
+from recommender.serving.today import popular_today
 from recommender.serving.visitor_vector import Pool
 
 OFTEN: Final = 3  # purchases that make a habit
@@ -55,11 +56,15 @@ def explain(shown: Sequence[Shown], scored: Scored, pool: Pool | None) -> list[s
     ]
     named = [cause.item for cause in causes if cause]
     known = _look_up(scored.version, named, [entry.item.pk for entry in shown])
-    return [
+    reasons = [
         repeat_reason(purchases[entry.item.pk])
         if entry.item.pk in purchases and lift["own"][number] > 0
         else _because(cause, entry.item.pk, scored.history, known)
         for number, (entry, cause) in enumerate(zip(shown, causes, strict=True))
+    ]
+    is_lifted = lift["popularity"] >= enough
+    return [
+        reason or _popular(entry, bool(lifted)) for entry, reason, lifted in zip(shown, reasons, is_lifted, strict=True)
     ]
 
 
@@ -103,6 +108,13 @@ def _alike(scored: Scored, causes: list[Any], row: int) -> Floats:
     if known:
         out[known] = likeness(scored.version, history.vectors[[newest[causes[place]] for place in known]]) @ vector
     return out
+
+
+def _popular(entry: Shown, is_lifted: bool) -> str:
+    """Where how many take an item lifts its score enough, and it is among the best of its category today."""
+    if not is_lifted or entry.item.pk not in popular_today():
+        return ""
+    return _("Popular in %(category)s today") % {"category": get_catalog().item_category(entry.item)}
 
 
 def _look_up(version: ModelVersion, causes: Sequence[Any], shown: Sequence[Any]) -> dict[Any, tuple[str, set[Any]]]:

@@ -1,0 +1,63 @@
+"""Reasons that need more than the score: others who bought both, and what is popular today."""
+
+import numpy as np
+import pytest
+
+from recommender.capture.tables import PURCHASE, VIEW
+from recommender.dataset.link_packing import pack_links
+from recommender.models import Visitor
+from recommender.serving.query import Query
+from recommender.serving.recommend import recommend
+from shop.models import Product
+from tests.tiny_tables import linear_ranker
+from tests.worlds import make_event, make_products, publish_tiny_version
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def visitor() -> Visitor:
+    return Visitor.objects.create()
+
+
+def reasons(visitor: Visitor) -> dict[str, str]:
+    return {entry.item.name: entry.reason for entry in recommend(Query("for_you", visitor, 20)).entries}
+
+
+@pytest.mark.parametrize(("support", "said"), [(5, "Often bought with Product 4"), (4, "Because you bought Product 4")])
+def test_often_bought_with_needs_links_and_enough_buyers(visitor: Visitor, support: int, said: str) -> None:
+    products = make_products(8)
+    links = [b""] * 8
+    links[4] = pack_links(np.array([8]), np.array([[1.0, 0.0, 0.0]], np.float32))  # row 8 is Product 7
+    publish_tiny_version(
+        products,
+        ranker=linear_ranker(similarity=0.1, follow_now=1.0),
+        links=links,
+        pair_item=np.array([products[4].pk]),
+        pair_other=np.array([products[7].pk]),
+        pair_score=np.ones(1, np.float32),
+        pair_support=np.array([support], np.int32),
+    )
+    make_event(visitor, products[4], PURCHASE)
+    assert reasons(visitor)["Product 7"] == said
+
+
+@pytest.mark.parametrize(("others", "said"), [(5, "Popular in Pantry today"), (4, "")])
+def test_popular_today_needs_visitors_of_today_and_a_score_that_says_so(
+    visitor: Visitor, others: int, said: str
+) -> None:
+    products = make_products(8)
+    statistics = np.zeros((8, 9), np.float32)
+    statistics[[5, 7], 0] = 5.0  # taken_7
+    ranker = linear_ranker(similarity=1.0, taken_7=1.0)
+    publish_tiny_version(products, ranker=ranker, statistics=statistics)
+    make_event(visitor, products[4], VIEW)
+    for number in range(5):
+        other = Visitor.objects.create()
+        make_event(other, products[7], VIEW, days_ago=2)  # yesterday is not today
+        make_event(other, products[1], VIEW)  # popular, but nothing that lifts its score
+        if number < others:
+            make_event(other, products[5], VIEW)
+    found = reasons(visitor)
+    assert (found["Product 5"], found["Product 7"], found["Product 1"]) == (said, "", "")
+    assert Product.objects.exists()
