@@ -44,12 +44,13 @@ _VERSION_TABLES: Final = {
 
 @dataclass
 class Kill:
-    """One kill and what came of it. `stage`: the last that the run had reported."""
+    """One kill and what came of it. `stage`: the last that the run had reported; `met`: the process still ran."""
 
     stage: str
     after_seconds: float
     is_same: bool
     resumed_from: list[str]
+    met: bool = True
 
 
 @dataclass
@@ -121,13 +122,15 @@ def measure(points: int, folder: Path, environment: dict[str, str], until: datet
     watch = Watch(found, item_id)
     watch.start()
     try:
-        for point in range(points):
+        point = 0
+        while sum(kill.met for kill in found.kills) < points:
             run = _request(SEEDS[point % len(SEEDS)], until)
             kill = _kill(run, kept, found.uninterrupted_seconds, dice, is_late=point % PUBLISHING_EVERY == 1)
             kill.resumed_from = sorted(path.stem for path in folder.glob("*/*.json"))
             _train(run, kept)
             kill.is_same = version_hash(run) == expected[run.seed] and _is_live(run)
             found.kills.append(kill)
+            point += 1
             print(kill, file=sys.stderr)  # noqa: T201  a report
     finally:
         watch.stop()
@@ -183,13 +186,14 @@ def _kill(
         _wait_for_stage(run, process, "publish" if is_late else "")
         delay = dice.uniform(0, 0.3 if is_late else seconds)
         time.sleep(delay)
+        met = process.poll() is None
         process.kill()
     run.refresh_from_db()
     if run.status == "running":
         TrainingRun.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
         settle_lapsed()
     run.refresh_from_db()
-    return Kill(run.stage, round(delay, 3), False, [])
+    return Kill(run.stage, round(delay, 3), False, [], met)
 
 
 def _wait_for_stage(run: "TrainingRun", process: "subprocess.Popen[bytes]", stage: str) -> None:
