@@ -14,7 +14,12 @@ MAX_ANSWER: Final = 300  # characters
 class FeedbackParameters(serializers.Serializer):
     """One value names answer and item: it is what a button of a form sends."""
 
-    token = serializers.CharField(max_length=MAX_CHARACTERS, help_text="Of the list that the item stands in.")
+    token = serializers.CharField(
+        min_length=1,
+        max_length=MAX_CHARACTERS,
+        trim_whitespace=False,
+        help_text="Of the list that the item stands in.",
+    )
     answer = serializers.RegexField(
         rf"^({'|'.join(VALUES)}):.+$",
         max_length=MAX_ANSWER,

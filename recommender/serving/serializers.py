@@ -113,7 +113,9 @@ class StartParameters(ListParameters):
 
     @classmethod
     def data_of(cls, parameters: QueryDict) -> dict[str, Any]:
-        return {**super().data_of(parameters), "item": [key for key in parameters.getlist("item") if key]}
+        sent = parameters.getlist("item")
+        items = [key for key in sent if key] if len(sent) <= MAX_STARTS else sent  # empty ones count, too
+        return {**super().data_of(parameters), "item": items}
 
     @property
     def items(self) -> tuple[Any, ...]:
@@ -177,7 +179,7 @@ class BatchParameters(RecommendationParameters):
     after = None  # tokens are of one visitor
     visitors = serializers.ListField(child=serializers.UUIDField(), default=list, help_text="Keys of visitors.")
     users = serializers.ListField(
-        child=serializers.CharField(max_length=100), default=list, help_text="Primary keys of accounts."
+        child=serializers.CharField(min_length=1, max_length=100), default=list, help_text="Primary keys of accounts."
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
