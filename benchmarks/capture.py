@@ -106,6 +106,7 @@ def endpoint(seconds: float, connections: int) -> tuple[dict[int, dict[str, Rate
         for batch in BATCHES:
             for name, path in VIEWS.items():
                 posts(shop, path, batch, 1.0, connections)
+                shop.wait_until_drained()
                 before = len(shop.stored())
                 found[batch][name] = posts(shop, path, batch, seconds, connections)
                 shop.wait_until_drained()
