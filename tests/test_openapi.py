@@ -81,6 +81,8 @@ def make_possible(sent: Any, key: str, token: str) -> None:
     for name in ("item", "exclude"):
         if isinstance(sent.get(name), list):
             sent[name] = [key] * len(sent[name])
+    if isinstance(sent.get("token"), str):
+        sent["token"] = token
     if isinstance(sent.get("after"), list):
         sent["after"] = [token] * len(sent["after"])
     if (

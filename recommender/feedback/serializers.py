@@ -21,8 +21,9 @@ class FeedbackParameters(serializers.Serializer):
         help_text="Of the list that the item stands in.",
     )
     answer = serializers.RegexField(
-        rf"^({'|'.join(VALUES)}):.+$",
+        rf"^({'|'.join(VALUES)}):[^\x00]+$",
         max_length=MAX_ANSWER,
+        trim_whitespace=False,
         help_text="`less:<key of the item>`, not for me, or `more:<key of the item>`, more like this.",
         error_messages={"invalid": _("Send less:<key> or more:<key>.")},
     )

@@ -167,7 +167,11 @@ class PageParameters(StartParameters):
 class SearchParameters(ListParameters):
     """... that answers words."""
 
-    q = serializers.CharField(max_length=MAX_SEARCH, help_text="What is looked for.")
+    q = serializers.RegexField(
+        r"^[^\x00]*[^\s\x00][^\x00]*$",  # not only spaces, no NUL
+        max_length=MAX_SEARCH,
+        help_text="What is looked for.",
+    )
     offset = serializers.IntegerField(
         min_value=0, max_value=MAX_MATCHES, default=0, help_text="Items to leave out, from the first on: the next page."
     )
