@@ -117,6 +117,7 @@ def _experiment(strategies: Sequence[str]) -> tuple[Experiment, list[Arm]]:
     try:
         return start(experiment, None), arms
     except Exception:
+        # Whatever kept it from starting is told to the caller; no draft of a replay stays behind.
         experiment.delete()
         raise
 
