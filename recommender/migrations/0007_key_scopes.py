@@ -9,7 +9,6 @@ SCOPES = [
     ("export", "read all that is stored of a visitor"),
     ("erase", "erase a visitor"),
     ("search", "search for items"),
-    ("metrics", "read health and metrics"),
 ]
 
 
