@@ -90,8 +90,8 @@ def fit_ranker(
     took first among all candidates, and of what each took later among the candidates new to the visitor.
 
     The start is a fair ranker already: own purchases first, then similarity. It stays unless learning on one half of
-    the visitors improves the lists of the other half by more than the standard error: a shop with few visitors must
-    not learn them by heart.
+    the visitors improves the lists of the other half by more than twice the standard error: a shop with few visitors
+    must not learn them by heart.
 
     Args:
         examples: those without anything right are left out. With few left the answer is empty: similarity decides.
@@ -111,7 +111,7 @@ def fit_ranker(
         ]
     )
     model = _start(usable, settings, without)
-    if gain.mean() > gain.std() / np.sqrt(len(gain)):
+    if gain.mean() > 2 * gain.std() / np.sqrt(len(gain)):
         model = _learn(model, usable, settings, seed)
     return model.as_json()
 
