@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.utils.text import capfirst
 
 
 def framed(
@@ -15,7 +16,7 @@ def framed(
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
         "original": obj if obj is not None else context.get("title"),  # ends the breadcrumbs
-        "title": str(obj) if obj is not None else model_admin.opts.verbose_name_plural,
+        "title": str(obj) if obj is not None else capfirst(str(model_admin.opts.verbose_name_plural)),
         "media": model_admin.media,
         "has_view_permission": True,
         "change": obj is not None,
