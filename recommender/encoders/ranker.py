@@ -116,6 +116,12 @@ def fit_ranker(
     return model.as_json()
 
 
+def start_of(ranker: dict[str, Any]) -> dict[str, Any]:
+    """The same ranker before it learned anything; {} of an empty one."""
+    linear = [START.get(name, 0.0) for name in FEATURES]
+    return ranker and ranker | {"linear": linear, "out": [0.0] * len(ranker["out"])}
+
+
 def _start(visitors: list[Example], settings: RankerSettings, without: Collection[str]) -> Ranker:
     rows = torch.from_numpy(np.concatenate([example.features for example in visitors]))  # [rows, features]
     scale = rows.std(dim=0)

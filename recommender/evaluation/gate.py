@@ -52,15 +52,21 @@ def judge(
     Args:
         vectors: [items, dim]. errors: ranker name → standard error of the difference to ours in NDCG@10.
     """
-    reasons = _defects(vectors, catalogue_size)
-    if int(holdout["visitors"]) >= MIN_VISITORS:
-        ours = metrics["ours"]["ndcg@10"]
-        for name, values in metrics.items():
-            error = errors.get(name, 0.0)
-            if name != "ours" and ours + error < values["ndcg@10"]:
-                reasons.append(f"NDCG@10 {ours:.4f} is below {name} with {values['ndcg@10']:.4f} (± {error:.4f})")
+    reasons = _defects(vectors, catalogue_size) + beaten(metrics, errors, int(holdout["visitors"]))
     copied = {name: dict(values) for name, values in metrics.items()}
     return Verdict(not reasons, reasons, copied, dict(holdout))
+
+
+def beaten(metrics: Mapping[str, Mapping[str, float]], errors: Mapping[str, float], visitors: int) -> list[str]:
+    """Which baselines are better than `metrics["ours"]`, beyond the noise; none where too few visitors were asked."""
+    if visitors < MIN_VISITORS:
+        return []
+    ours = metrics["ours"]["ndcg@10"]
+    return [
+        f"NDCG@10 {ours:.4f} is below {name} with {values['ndcg@10']:.4f} (± {errors.get(name, 0.0):.4f})"
+        for name, values in metrics.items()
+        if name != "ours" and ours + errors.get(name, 0.0) < values["ndcg@10"]
+    ]
 
 
 def _defects(vectors: NDArray[np.float32], catalogue_size: int) -> list[str]:

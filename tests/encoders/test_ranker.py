@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from recommender.dataset.ranking_features import FEATURES, rank_candidates
-from recommender.encoders.ranker import Example, Ranker, RankerSettings, fit_ranker
+from recommender.encoders.ranker import Example, Ranker, RankerSettings, fit_ranker, start_of
 
 RNG = np.random.default_rng(0)
 
@@ -32,6 +32,17 @@ def test_what_never_varied_in_training_says_nothing_later() -> None:
     before = rank_candidates(asked, ranker)
     asked[:, place] = 3.0
     assert np.allclose(rank_candidates(asked, ranker), before, atol=1e-4)
+
+
+def test_its_start_ranks_by_own_purchases_whatever_was_learned() -> None:
+    examples = world("taken_30", visitors=150)
+    start = start_of(fit_ranker(examples))
+    asked = examples[0].features.copy()
+    own = FEATURES.index("own_120")
+    asked[:, own] = RNG.permutation(30) / 5.0
+    assert rank_candidates(asked, start).argmax() == asked[:, own].argmax()
+    assert start_of(start) == start
+    assert start_of({}) == {}
 
 
 def test_numpy_and_torch_score_alike() -> None:
