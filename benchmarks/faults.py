@@ -29,7 +29,7 @@ from benchmarks.capture_server import Browser, CaptureShop
 
 RESULTS: Final = Path(__file__).parent / "results" / "faults.json"
 EVENTS_A_POST: Final = 20
-TMPFS_BYTES: Final = 128 * 1024
+TMPFS_BYTES: Final = 1024 * 1024  # room for what a freeze of some seconds sends, soon full of what an outage does
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Durable or not at all: a batch is committed, or fsynced to the spill file, or the sender is told to come again.
 
-While the database is away nobody waits for it: one thread in the background drains the file until it is empty, and
-only then do batches go straight to the database again.
+While the database is away nobody waits for it: one thread in the background drains the file, and as soon as the
+database took the backlog, batches go straight to it again.
 """
 
 import logging
@@ -191,7 +191,7 @@ def _spill(batch: Batch) -> Outcome:
         spill.append(msgspec.structs.replace(batch, charge=None))
     except OSError as error:
         raise NotKept(f"{NotKept.__doc__} The disk says: {error}") from error
-    _note_outage()
+    _ensure_drainer()
     return _spilled(batch)
 
 
@@ -206,25 +206,36 @@ def _spilled(batch: Batch) -> Outcome:
 
 
 def _note_outage() -> None:
+    _state.is_away = True
+    _ensure_drainer()
+
+
+def _ensure_drainer() -> None:
     with _state.lock:
-        _state.is_away = True
         if _state.drainer is None:
             _state.drainer = threading.Thread(target=_drain_until_empty, name="recommender-drain", daemon=True)
             _state.drainer.start()
 
 
 def _drain_until_empty() -> None:
-    """Ends when the database took everything. Waits for the database as long as it likes: nobody waits for this."""
+    """Ends when the database took everything. Waits for the database as long as it likes: nobody waits for this.
+
+    What came while the backlog was stored is a file of its own. It is drained while new batches go straight to the
+    database again: on a busy shop that file would never be empty.
+    """
+    time.sleep(DRAIN_EVERY_SECONDS)
     while not _is_over():
-        time.sleep(DRAIN_EVERY_SECONDS)
         try:
-            drain()
+            if drain():
+                _state.is_away = False
+                continue
         except AWAY as error:
             logger.info("Events wait on disk: %s", error)
         except Exception:  # whatever it is, the events stay on disk, and somebody has to see this
             logger.exception("Events that wait on disk cannot be stored.")
         finally:
             connection.close()
+        time.sleep(DRAIN_EVERY_SECONDS)
 
 
 def _is_over() -> bool:

@@ -82,6 +82,35 @@ def test_events_of_an_outage_are_stored_by_themselves_once(spill: Path, outage: 
     assert record_events(visitor, [row(product)], source=SHOP).stored == 1
 
 
+def test_a_busy_shop_goes_straight_to_the_database_again(spill: Path, outage: Any, product: Product) -> None:
+    visitor, is_over = Visitor.objects.create(), threading.Event()
+
+    def pour() -> int:
+        try:
+            kept = 0
+            while not is_over.wait(0.002):
+                kept += record_events(visitor, [row(product)], source=SHOP).received
+            return kept
+        finally:
+            connection.close()
+
+    end = outage()
+    with ThreadPoolExecutor(2) as senders:
+        sent = [senders.submit(pour) for _ in range(2)]
+        time.sleep(0.2)
+        assert keep.database_is_away()
+        end()
+        deadline = time.monotonic() + 10
+        while keep.database_is_away() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        is_straight = not keep.database_is_away()
+        is_over.set()
+    assert is_straight
+    kept = sum(each.result() for each in sent)
+    until_stored(kept)
+    assert Event.objects.count() == kept
+
+
 def test_without_a_folder_the_sender_comes_again(outage: Any, product: Product, client: Client) -> None:
     end = outage()
     response = client.post("/recommender/events/", {"events": [row(product)]}, content_type="application/json")
