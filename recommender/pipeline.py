@@ -1,10 +1,12 @@
 """Events and items → one judged version. The whole offline story between export and publication, without Django."""
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from recommender.capture.tables import EventLog, ItemTable
 from recommender.checkpoints import Checkpoints
@@ -20,13 +22,13 @@ from recommender.encoders.progress import Report
 from recommender.encoders.ranker import start_of
 from recommender.encoders.stack import train_stack
 from recommender.encoders.tables import Cold, EmbeddingTable
-from recommender.encoders.training import read_written, written
+from recommender.encoders.training import State, read_written, written
 from recommender.encoders.visitor_onnx import NAME, export_visitor_encoder
 from recommender.encoders.warm import NAME as LEFT
 from recommender.encoders.warm import Left, begin, leave
 from recommender.evaluation.baselines import PURCHASES, Scorer, item_knn, own_decayed, popular
 from recommender.evaluation.gate import Verdict, beaten, judge
-from recommender.evaluation.judge import mean, measure, rank, relevant_items, split_by_taken, standard_error
+from recommender.evaluation.judge import Ranked, mean, measure, rank, relevant_items, split_by_taken, standard_error
 from recommender.evaluation.segments import by_history, by_segment, calibration
 from recommender.learning import Learned, PipelineSettings, complete, go_on, moment, served_lists, taken
 from recommender.stages import Stages
@@ -108,49 +110,61 @@ def compared(
     The start has learned nothing, so that the holdout is asked about two rankers and cannot be learned by heart.
     """
 
-    def compare_once(asked: Learned, step: str) -> Comparison:
-        kept = stage.keep(step, lambda: written(asdict(compare(asked, train, holdout, settings))))
-        return Comparison(**read_written(kept))
-
+    rankers = {"learned": learned.ranker}
+    if (start := start_of(learned.ranker)) != learned.ranker:
+        rankers["start"] = start
     done = stage("judge")
-    found = compare_once(learned, "judge")
-    if found.beaten and (start := start_of(learned.ranker)) != learned.ranker:
-        plain = replace(learned, ranker=start)
-        again = compare_once(plain, "judge-start")
-        if not again.beaten:
-            learned, found = plain, again
+
+    def compute() -> State:
+        found = compare(learned, rankers, train, holdout, settings)
+        return written({name: asdict(each) for name, each in found.items()})
+
+    found = {name: Comparison(**each) for name, each in read_written(stage.keep("judge", compute)).items()}
     done(1, 1, 0.0)
-    return learned, found
+    if found["learned"].beaten and "start" in found and not found["start"].beaten:
+        return replace(learned, ranker=start), found["start"]
+    return learned, found["learned"]
 
 
 def compare(
     learned: Learned,
+    rankers: Mapping[str, dict[str, Any]],
     train: EventLog,
     holdout: Holdout,
     settings: PipelineSettings,
-) -> Comparison:
-    """Ours in the order of the ranker and the baselines, on the holdout."""
+) -> dict[str, Comparison]:
+    """Ours in the order of each ranker, by its name, beside the baselines, on the holdout."""
     stack = learned.stack
     seen = moment(stack, learned.parts, train, holdout.start)
     rows = len(stack.items)
     asked, relevant = relevant_items(holdout, seen.grouped, stack.items)
     asked, relevant = asked[:JUDGE_VISITORS], relevant[:JUDGE_VISITORS]
-    scorers: dict[str, Scorer] = {
-        "popularity": popular(seen.grouped, rows, seen.now),
-        "item_knn": item_knn(seen.grouped, rows, seen.now),
-        "own_decayed": own_decayed(seen.grouped, rows, seen.now, PURCHASES),
-        "ours": served_lists(stack, seen, settings).scorer(learned.ranker),
-    }
     everything = taken(seen.grouped, rows)
-    ranked = {name: rank(score, asked, everything) for name, score in scorers.items()}
     before = everything[asked]
+
+    def ranked(scorers: Mapping[str, Scorer]) -> dict[str, Ranked]:
+        return {name: rank(score, asked, everything) for name, score in scorers.items()}
+
+    baselines = ranked(
+        {
+            "popularity": popular(seen.grouped, rows, seen.now),
+            "item_knn": item_knn(seen.grouped, rows, seen.now),
+            "own_decayed": own_decayed(seen.grouped, rows, seen.now, PURCHASES),
+        }
+    )
+    ours = ranked(served_lists(stack, seen, settings).scorers(rankers, asked))
+    return {name: _comparison(baselines | {"ours": lists}, relevant, before) for name, lists in ours.items()}
+
+
+def _comparison(ranked: dict[str, Ranked], relevant: sp.csr_matrix, before: sp.csr_matrix) -> Comparison:
+    """Args: by ranker name its lists; [n, item rows] what each visitor did next, and what it took before."""
     _, new = split_by_taken(relevant, before)
     found = {name: measure(lists, relevant, new) for name, lists in ranked.items()}
     ours = found["ours"]["ndcg@10"]
     return Comparison(
         metrics={name: {metric: mean(each) for metric, each in columns.items()} for name, columns in found.items()},
         errors={name: standard_error(ours - columns["ndcg@10"]) for name, columns in found.items()},
-        visitors=len(asked),
+        visitors=relevant.shape[0],
         details={
             "segments": by_segment(ranked, relevant, before),
             "calibration": calibration(ranked["ours"], relevant),

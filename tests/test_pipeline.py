@@ -134,7 +134,7 @@ def test_a_ranker_that_a_baseline_beats_goes_back_to_its_start() -> None:
     upside_down = replace(learned, ranker=learned.ranker | {"linear": [-9.0 if at else 0.0 for at in OWN_COUNTS]})
     stage = Stages(lambda progress: None)
     kept, comparison = compared(upside_down, before, holdout, SMALL, stage)
-    assert compare(upside_down, before, holdout, SMALL).beaten
+    assert compare(upside_down, {"it": upside_down.ranker}, before, holdout, SMALL)["it"].beaten
     assert not comparison.beaten
     assert kept.ranker == start_of(learned.ranker)
     again, _ = compared(kept, before, holdout, SMALL, stage)

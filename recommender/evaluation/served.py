@@ -5,7 +5,7 @@ them. Fitting and judging go through the same candidates and features as a reque
 besides are left out: what is unavailable is not dropped, and repeats are not held to REPEAT_SHARE.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -115,12 +115,30 @@ class ServedLists:
         """Scores of every item for the judge: the ranker's for candidates, minus infinity for the rest."""
 
         def score(numbers: Ints) -> Floats:
-            scores = np.full((len(numbers), len(self.items)), -np.inf, dtype=np.float32)
-            for place, (rows, features) in enumerate(self.features(numbers)):
-                scores[place, rows] = rank_candidates(features, ranker)
-            return scores
+            found = [(rows, rank_candidates(features, ranker)) for rows, features in self.features(numbers)]
+            return self._spread_out(found)
 
         return score
+
+    def scorers(self, rankers: Mapping[str, dict[str, Any]], asked: Ints) -> dict[str, Scorer]:
+        """The same by ranker name, for visitors among `asked` [n] only; what rankers see is computed once for all."""
+        found = {
+            number: (rows, {name: rank_candidates(features, ranker) for name, ranker in rankers.items()})
+            for number, (rows, features) in zip(asked.tolist(), self.features(asked), strict=True)
+        }
+
+        def scorer(name: str) -> Scorer:
+            return lambda numbers: self._spread_out((found[n][0], found[n][1][name]) for n in numbers.tolist())
+
+        return {name: scorer(name) for name in rankers}
+
+    def _spread_out(self, found: Iterable[tuple[Ints, Floats]]) -> Floats:
+        """[visitors, item rows] from each one's (candidates, scores)."""
+        each = list(found)
+        scores = np.full((len(each), len(self.items)), -np.inf, dtype=np.float32)
+        for place, (rows, of_rows) in enumerate(each):
+            scores[place, rows] = of_rows
+        return scores
 
 
 def newest_items(grouped: Histories, item_rows: int) -> tuple[sp.csr_matrix, ...]:
