@@ -35,7 +35,7 @@ from recommender.learning import Learned, PipelineSettings, go_on, learn_ranker,
 from recommender.stages import Stages
 
 RESULTS: Final = Path(__file__).parent / "results" / "ablation.json"
-HABITS: Final = (*OWN, "own_share", "overdue")
+REPEATS: Final = (*OWN, "own_share", "overdue", "habit")
 Floats = dict[str, float]
 
 
@@ -64,7 +64,8 @@ class Ablation:
             yield f"without {relation} links", self.learned(change=without_links(relation))
         yield "without any links", self.learned(change=without_links(*RELATIONS))
         yield "without item statistics", self.learned(features=STATISTICS)
-        yield "without habits (repeat)", self.learned(features=HABITS)
+        yield "without the network of habits", self.learned(features=("habit",))
+        yield "without own purchases", self.learned(features=REPEATS)
         yield "without going on", replace(everything, stack=self.before)
         yield "start of the ranker", replace(everything, ranker=start_of(everything.ranker))
         yield "cosine alone", replace(everything, ranker={})

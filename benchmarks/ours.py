@@ -51,7 +51,9 @@ class Ranking:
     @classmethod
     def of(cls, learned: Learned, task: Task, train: EventLog, settings: PipelineSettings) -> "Ranking":
         seen = moment(learned.stack, learned.parts, train, _seconds(task.train.now, task.has_time))
-        return cls(served_lists(learned.stack, seen, settings).scorer(learned.ranker), taken(task.train))
+        return cls(
+            served_lists(learned.stack, seen, settings, learned.ranker).scorer(learned.ranker), taken(task.train)
+        )
 
     def top(self, visitors: Ints, k: int, exclude_taken: bool) -> NDArray[np.int32]:
         """[n, k] items, best first."""

@@ -155,7 +155,7 @@ def shares(world: World, log: EventLog, purchases: EventLog, settings: PipelineS
     stack = learned.stack
     seen = moment(stack, learned.parts, log, int(log.at[-1]))
     asked = np.flatnonzero(seen.grouped.visitor < FAKE)
-    best = _tops(served_lists(stack, seen, settings).scorer(learned.ranker)(asked))
+    best = _tops(served_lists(stack, seen, settings, learned.ranker).scorer(learned.ranker)(asked))
     top_sellers = np.argsort(-seen.popularity, kind="stable")[:LIST]
     pairs = item_pairs(histories(purchases, stack.items), len(stack.items), settings.min_buyers, most=LIST)
     for_you = float((best == world.pushed).any(axis=1).sum())

@@ -1,6 +1,6 @@
 """A log and what came after it → all that makes a list: encoders, the parts' weights, the ranker. Without Django."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from recommender.capture.tables import EventLog, ItemTable
 from recommender.dataset.graph import visitor_item_matrix
+from recommender.dataset.habits import habit_examples
 from recommender.dataset.item_statistics import item_statistics
 from recommender.dataset.sequences import Histories, histories
 from recommender.dataset.split import Lesson
 from recommender.encoders.fusion import fit_weights, fuse, lay_out, popularity_part
+from recommender.encoders.habits import fit_habits
 from recommender.encoders.ranker import Example, fit_ranker
 from recommender.encoders.stack import Stack, StackSettings, encode_visitors, train_stack
 from recommender.encoders.tables import Part
@@ -150,7 +152,8 @@ def taken(grouped: Histories, item_rows: int) -> sp.csr_matrix:
     return visitor_item_matrix(grouped, item_rows, int(grouped.at.max(initial=0)), FOREVER, ALL_KINDS)
 
 
-def served_lists(stack: Stack, seen: Moment, settings: PipelineSettings) -> ServedLists:
+def served_lists(stack: Stack, seen: Moment, settings: PipelineSettings, ranker: Mapping[str, Any]) -> ServedLists:
+    """Lists as a request makes them; `ranker` may be no more than its "habits"."""
     return ServedLists(
         seen.fused,
         seen.visitors,
@@ -160,6 +163,7 @@ def served_lists(stack: Stack, seen: Moment, settings: PipelineSettings) -> Serv
         stack.links,
         seen.grouped,
         seen.now,
+        ranker,
         settings.candidates,
     )
 
@@ -184,8 +188,10 @@ def learn_ranker(
     asked, later = relevant_items(validation.later, seen.grouped, stack.items)
     of_first, first = relevant_items(validation.first, seen.grouped, stack.items)
     place = dict(zip(of_first.tolist(), range(len(of_first)), strict=True))
-    chosen = np.random.default_rng(settings.stack.seed).permutation(len(asked))[:RANKER_EXAMPLES]
-    found = served_lists(stack, seen, settings).features(asked[chosen])
+    seed = stack.settings.seed
+    chosen = np.random.default_rng(seed).permutation(len(asked))[:RANKER_EXAMPLES]
+    habits = fit_habits(habit_examples(seen.grouped, len(stack.items), stack.price_cents, seed), seed)
+    found = served_lists(stack, seen, settings, {"habits": habits}).features(asked[chosen])
     examples = []
     for number, (rows, features) in zip(chosen, found, strict=True):
         at = place.get(int(asked[number]))

@@ -152,7 +152,7 @@ def compare(
             "own_decayed": own_decayed(seen.grouped, rows, seen.now, PURCHASES),
         }
     )
-    ours = ranked(served_lists(stack, seen, settings).scorers(rankers, asked))
+    ours = ranked(served_lists(stack, seen, settings, learned.ranker).scorers(rankers, asked))
     return {name: _comparison(baselines | {"ours": lists}, relevant, before) for name, lists in ours.items()}
 
 

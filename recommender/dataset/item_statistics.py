@@ -18,10 +18,8 @@ def item_statistics(
     Args:
         price_cents: [item_rows - 1] of the catalogue's items, NaN where unknown.
     """
-    owner = grouped.owner
-    day = (now - grouped.at) // int(DAY_SECONDS)
-    once = np.unique(np.stack([owner, grouped.item, day]), axis=1)  # a visitor counts once a day and item
-    item, age = once[1], once[2]
+    once = _once_a_day(grouped, item_rows, now)
+    _, item, age = once
     windows = [np.bincount(item[age < days], minlength=item_rows) for days in WINDOW_DAYS]
     first, last = np.zeros(item_rows), np.full(item_rows, NEVER_DAYS)
     np.maximum.at(first, item, age)
@@ -42,7 +40,19 @@ def item_statistics(
     return np.stack([columns[name] for name in STATISTICS], axis=1).astype(np.float32)
 
 
-def _repeats(once: NDArray[np.int64], item_rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _once_a_day(
+    grouped: Histories, item_rows: int, now: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """(visitor number, item row, days ago), ascending: a visitor counts once a day and item."""
+    day = (now - grouped.at) // int(DAY_SECONDS)
+    newest = int(day.min(initial=0))
+    days = int(day.max(initial=0)) - newest + 1
+    code = np.unique((grouped.owner * item_rows + grouped.item) * days + day - newest)
+    pair, day = code // days, code % days + newest
+    return pair // item_rows, pair % item_rows, day
+
+
+def _repeats(once: tuple[NDArray[np.int64], ...], item_rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """([item_rows] share of takings that repeat one, [item_rows] usual days between two), both drawn to the average."""
     owner, item, age = once
     again = (owner[1:] == owner[:-1]) & (item[1:] == item[:-1])

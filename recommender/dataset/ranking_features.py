@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.dataset.networks import Network
+
 PURCHASE: Final = 4
 DAY_SECONDS: Final = 86_400.0
 NEVER_DAYS: Final = 400.0  # stands for "not yet"
@@ -45,8 +47,10 @@ FEATURES: Final = (
     *OWN,
     "own_share",
     "overdue",
+    "habit",
     *VISITOR,
 )
+HABIT_INPUTS: Final = (*STATISTICS, *OWN, "own_share", "overdue", *VISITOR)
 # What a feature is about, for whoever asks why.
 GROUPS: Final = {
     "taste": SIMILARITIES,
@@ -54,15 +58,9 @@ GROUPS: Final = {
     "words": tuple(name for link in LINKS if link.startswith("content") for name in (link, f"{link}_share")),
     "popularity": tuple(name for name in STATISTICS if name.startswith("taken")),
     "item": tuple(name for name in STATISTICS if not name.startswith("taken")),
-    "own": (*OWN, "own_share", "overdue"),
+    "own": (*OWN, "own_share", "overdue", "habit"),
     "visitor": VISITOR,
 }
-# Standard deviations. What lies further out was hardly seen in training; habits are rare and far out, so a tight limit
-# would make all of them alike (at 5, NDCG@10 on Complete Journey fell from .225 to .218).
-LIMIT: Final = 30.0
-# Of a product that BLAS leaves to the thread that asks: waiting for a second thread on busy cores took 45 ms, not 0.2.
-ROWS_AT_ONCE: Final = 128
-
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
@@ -86,8 +84,9 @@ def own_facts(group: Ints, groups: int, kind: NDArray[np.integer[Any]], age_days
     bought = kind == PURCHASE
     columns: list[NDArray[Any]] = [_decayed(group[bought], groups, age_days[bought], days) for days in PURCHASE_DECAYS]
     columns += [_decayed(group[~bought], groups, age_days[~bought], days) for days in INTEREST_DECAYS]
-    day = np.unique(np.stack([group[bought], np.floor(age_days[bought]).astype(np.int64)]), axis=1)
-    count = np.bincount(day[0], minlength=groups)
+    day = np.floor(age_days[bought]).astype(np.int64)
+    days = int(day.max(initial=0)) + 1
+    count = np.bincount(np.unique(group[bought] * days + day) // days, minlength=groups)  # a day counts once
     last, first = np.full(groups, NEVER_DAYS), np.zeros(groups)
     np.minimum.at(last, group[bought], age_days[bought])
     np.maximum.at(first, group[bought], age_days[bought])
@@ -112,26 +111,57 @@ def visitor_facts(baskets: Any, idle_days: Any, items: Any) -> Floats:
     return np.asarray(np.log1p(np.stack([baskets, idle_days, items], axis=-1)), dtype=np.float32)
 
 
-def ranking_features(similarity: Floats, links: Floats, statistics: Floats, own: Floats, visitor: Floats) -> Floats:
+def ranking_features(
+    similarity: Floats,
+    links: Floats,
+    statistics: Floats,
+    own: Floats,
+    visitor: Floats,
+    ranker: Mapping[str, Any],
+) -> Floats:
     """[n, len(FEATURES)] float32 of n candidates of one visitor.
 
     Args:
         similarity: [n, len(SIMILARITIES)] cosines of visitor and item, by the fused vector and by each part.
         links: [n, len(LINKS)] sum of the links from the visitor's newest items, weighted by `link_weights`.
         statistics: [n, len(STATISTICS)] from `item_statistics`. own: [n, len(OWN)] from `own_facts`.
-        visitor: [len(VISITOR)] from `visitor_facts`.
+        visitor: [len(VISITOR)] from `visitor_facts`. ranker: the version's, whose "habits" see the rest.
     """
-    long = own[:, OWN.index(f"own_{LONG_DECAY_DAYS:g}")]
+    inputs = habit_inputs(statistics, own, visitor)
     columns = [
         similarity,
         link_features(links, links.max(axis=0, initial=0.0)),
+        inputs[:, : -len(VISITOR)],
+        habit(inputs, ranker.get("habits", {}))[:, None],
+        inputs[:, -len(VISITOR) :],
+    ]
+    return np.concatenate(columns, axis=1).astype(np.float32)  # [n, features]
+
+
+def habit_inputs(statistics: Floats, own: Floats, visitor: Floats) -> Floats:
+    """[n, len(HABIT_INPUTS)] of n items of one visitor; see `ranking_features`."""
+    long = own[:, OWN.index(f"own_{LONG_DECAY_DAYS:g}")]
+    columns = [
         statistics,
         own,
         long[:, None] / max(float(long.max(initial=0.0)), 1e-6),
         overdue(own, statistics)[:, None],
         np.broadcast_to(visitor, (len(own), len(VISITOR))),
     ]
-    return np.concatenate(columns, axis=1).astype(np.float32)  # [n, features]
+    return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+def habit(inputs: Floats, habits: Mapping[str, Any]) -> Floats:
+    """[n] float32 how much speaks for the visitor taking again what it bought before; 0 for what it never bought.
+
+    Args:
+        inputs: [n, len(HABIT_INPUTS)]. habits: a network with the "least" that counts; empty where nobody rebuys.
+    """
+    network = Network.of(habits, inputs.shape[1])
+    if network is None:
+        return np.zeros(len(inputs), np.float32)
+    bought = inputs[:, HABIT_INPUTS.index("is_repeat")] > 0
+    return np.where(bought, np.maximum(network.scores(inputs) - np.float32(habits["least"]), 0.0), np.float32(0.0))
 
 
 def link_features(links: Floats, peak: Floats) -> Floats:
@@ -156,48 +186,26 @@ def overdue(own: Floats, statistics: Floats) -> Floats:
 def rank_candidates(features: Floats, ranker: Mapping[str, Any]) -> Floats:
     """[n] float32 scores, higher is better: the small network of a version (`ModelVersion.ranker`).
 
-    x = (features - mean) / scale, cut at `LIMIT`; relu(x · W1 + b1) · w2 + x · w0.
-
     Args:
         features: [n, features] from `ranking_features`.
-        ranker: {"mean", "scale": [features], "linear": [features], "hidden": [features, h], "bias": [h], "out": [h]};
-            empty for a version without a ranker, and of another width from older code: similarity decides.
+        ranker: a `Network` in JSON; empty for a version without a ranker, and of another width from older code:
+            similarity decides.
     """
-    if not _is_usable(ranker, features):
-        return features[:, FEATURES.index("similarity")]
-    mean, scale, linear, hidden, bias, out = _network(ranker)
-    x = np.clip((features - mean) / scale, -LIMIT, LIMIT)  # [n, features]
-    starts = range(0, len(x), ROWS_AT_ONCE)
-    learned = [np.maximum(x[at : at + ROWS_AT_ONCE] @ hidden + bias, 0.0) @ out for at in starts]
-    return np.asarray(x @ linear + np.concatenate([np.zeros(0, np.float32), *learned]), dtype=np.float32)
+    network = Network.of(ranker, features.shape[1])
+    return features[:, FEATURES.index("similarity")] if network is None else network.scores(features)
 
 
 def contributions(features: Floats, ranker: Mapping[str, Any]) -> tuple[Floats, Floats]:
     """([n, features] what each feature adds to the score, [n] what is left): together exactly `rank_candidates`.
 
-    The network is linear between the kinks of its hidden units, so each feature's share at a point is its distance from
-    the average candidate of the training times the slope there: nothing is estimated, nothing is shared out.
-
     Args: as `rank_candidates`.
     """
-    if not _is_usable(ranker, features):
-        shares = np.zeros_like(features)
-        shares[:, FEATURES.index("similarity")] = features[:, FEATURES.index("similarity")]
-        return shares, np.zeros(len(features), np.float32)
-    mean, scale, linear, hidden, bias, out = _network(ranker)
-    x = np.clip((features - mean) / scale, -LIMIT, LIMIT)  # [n, features]
-    open_units = (x @ hidden + bias > 0) * out  # [n, hidden]
-    shares = x * (linear + open_units @ hidden.T)
-    return shares.astype(np.float32), np.asarray(open_units @ bias, dtype=np.float32)
-
-
-def _is_usable(ranker: Mapping[str, Any], features: Floats) -> bool:
-    return bool(len(ranker.get("mean", ())) == features.shape[1])
-
-
-def _network(ranker: Mapping[str, Any]) -> list[Floats]:
-    names = ("mean", "scale", "linear", "hidden", "bias", "out")
-    return [np.asarray(ranker[name], dtype=np.float32) for name in names]
+    network = Network.of(ranker, features.shape[1])
+    if network is not None:
+        return network.contributions(features)
+    shares = np.zeros_like(features)
+    shares[:, FEATURES.index("similarity")] = features[:, FEATURES.index("similarity")]
+    return shares, np.zeros(len(features), np.float32)
 
 
 def part_similarities(vectors: Floats, visitor: Floats, parts: Sequence[tuple[str, int, int, float]]) -> Floats:

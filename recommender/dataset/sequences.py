@@ -34,6 +34,13 @@ class Histories:
         """[events] visitor number of each event."""
         return np.repeat(np.arange(len(self.visitor)), np.diff(self.offsets))
 
+    def where(self, mask: NDArray[np.bool_]) -> "Histories":
+        """The events where `mask` holds, of the same visitors."""
+        left = np.bincount(self.owner[mask], minlength=len(self.visitor))
+        offsets = np.concatenate([[0], np.cumsum(left)]).astype(np.int64)
+        rows = (self.item[mask], self.kind[mask], self.at[mask], self.basket[mask])
+        return Histories(offsets, self.visitor, *rows)
+
 
 def histories(log: EventLog, items: Vocabulary) -> Histories:
     """Group the log by visitor with one sort; events of items outside the vocabulary are left out."""

@@ -1,7 +1,8 @@
 """Fits the ranker: a small network over `ranking_features` that puts what visitors did next on top."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recommender.dataset.ranking_features import FEATURES, LIMIT
+from recommender.dataset.networks import LIMIT
+from recommender.dataset.ranking_features import FEATURES
 
 Floats = NDArray[np.float32]
 Booleans = NDArray[np.bool_]
@@ -28,8 +30,10 @@ class Example:
     later: Booleans
 
 
-START = {"similarity": 0.3, "own_120": 3.0}  # weights of the start, per standard deviation
-IS_KNOWN = FEATURES.index("is_known")
+# Weights of the start, per standard deviation: what is bought again first, then similarity.
+START = {"similarity": 0.3, "own_120": 3.0}
+START_WITH_HABITS = {"similarity": 0.3, "habit": 3.0}
+IS_KNOWN, HABIT = FEATURES.index("is_known"), FEATURES.index("habit")
 MIN_VISITORS = 10
 SILENT = 1e9  # a scale that makes a feature say nothing
 
@@ -46,18 +50,15 @@ class RankerSettings:
 
 
 class Ranker(nn.Module):
-    """Linear plus one hidden layer; `rank_candidates` computes the same with numpy."""
+    """Linear plus one hidden layer; `Network` computes the same with numpy."""
 
     mean: Tensor
     scale: Tensor
 
     def __init__(self, mean: Tensor, scale: Tensor, settings: RankerSettings) -> None:
         super().__init__()
-        self.linear = nn.Linear(len(FEATURES), 1, bias=False)
-        self.hidden, self.out = (
-            nn.Linear(len(FEATURES), settings.hidden),
-            nn.Linear(settings.hidden, 1, bias=False),
-        )
+        self.linear = nn.Linear(len(mean), 1, bias=False)
+        self.hidden, self.out = nn.Linear(len(mean), settings.hidden), nn.Linear(settings.hidden, 1, bias=False)
         self.dropout = nn.Dropout(settings.dropout)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.out.weight)
@@ -102,40 +103,63 @@ def fit_ranker(
     if len(usable) < MIN_VISITORS:
         return {}
     torch.manual_seed(seed)
+    start = _better_start(usable, settings, without)
+    loss = partial(_loss, new_weight=settings.new_weight)
     halves = usable[::2], usable[1::2]
     gain = np.concatenate(
         [
-            _quality(_learn(_start(learnt, settings, without), learnt, settings, seed), asked)
-            - _quality(_start(learnt, settings, without), asked)
+            _quality(learned(_start(learnt, settings, start, without), learnt, settings, seed, loss), asked)
+            - _quality(_start(learnt, settings, start, without), asked)
             for learnt, asked in (halves, halves[::-1])
         ]
     )
-    model = _start(usable, settings, without)
+    model = _start(usable, settings, start, without)
+    found = {"start": model.linear.weight[0].tolist()}
     if gain.mean() > 2 * gain.std() / np.sqrt(len(gain)):
-        model = _learn(model, usable, settings, seed)
-    return model.as_json()
+        model = learned(model, usable, settings, seed, loss)
+    return model.as_json() | found
 
 
 def start_of(ranker: dict[str, Any]) -> dict[str, Any]:
     """The same ranker before it learned anything; {} of an empty one."""
-    linear = [START.get(name, 0.0) for name in FEATURES]
-    return ranker and ranker | {"linear": linear, "out": [0.0] * len(ranker["out"])}
+    return ranker and ranker | {"linear": ranker["start"], "out": [0.0] * len(ranker["out"])}
 
 
-def _start(visitors: list[Example], settings: RankerSettings, without: Collection[str]) -> Ranker:
-    rows = torch.from_numpy(np.concatenate([example.features for example in visitors]))  # [rows, features]
-    scale = rows.std(dim=0)
-    # What never varied in training (a shop without prices, without clicks) must say nothing when it first does.
-    silent = torch.tensor([name in without for name in FEATURES]) | (scale <= 1e-4)
-    scale = torch.where(silent, torch.full_like(scale, SILENT), scale)
-    model = Ranker(rows.mean(dim=0), scale, settings)
+def _better_start(visitors: list[Example], settings: RankerSettings, without: Collection[str]) -> dict[str, float]:
+    """The weights that put more of what was right on top; habits have to be known."""
+    has_habits = any(example.features[:, HABIT].any() for example in visitors)
+    starts = [START, START_WITH_HABITS] if has_habits and "habit" not in without else [START]
+    return max(starts, key=lambda start: float(_quality(_start(visitors, settings, start, without), visitors).mean()))
+
+
+def _start(
+    visitors: list[Example], settings: RankerSettings, start: dict[str, float], without: Collection[str]
+) -> Ranker:
+    model = fresh(visitors, settings)
+    model.scale[torch.tensor([name in without for name in FEATURES])] = SILENT
     with torch.no_grad():
-        for name, weight in START.items():
+        for name, weight in start.items():
             model.linear.weight[0, FEATURES.index(name)] = weight
     return model
 
 
-def _learn(model: Ranker, visitors: list[Example], settings: RankerSettings, seed: int) -> Ranker:
+def fresh(visitors: list[Example], settings: RankerSettings) -> Ranker:
+    """A network for these features that knows nothing yet."""
+    rows = torch.from_numpy(np.concatenate([example.features for example in visitors]))  # [rows, features]
+    scale = rows.std(dim=0)
+    # What never varied in training (a shop without prices, without clicks) must say nothing when it first does.
+    scale = torch.where(scale <= 1e-4, torch.full_like(scale, SILENT), scale)
+    return Ranker(rows.mean(dim=0), scale, settings)
+
+
+def learned(
+    model: Ranker,
+    visitors: list[Example],
+    settings: RankerSettings,
+    seed: int,
+    loss_of: Callable[[Ranker, list[Example]], Tensor],
+) -> Ranker:
+    """The model after `settings.steps` steps of `loss_of` it and `settings.batch` visitors."""
     rng = np.random.default_rng(seed)
     parameters = model.parameters()
     optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
@@ -143,7 +167,7 @@ def _learn(model: Ranker, visitors: list[Example], settings: RankerSettings, see
     model.train()
     for _ in range(settings.steps):
         chosen = rng.permutation(len(visitors))[: settings.batch]
-        loss = _loss(model, [visitors[number] for number in chosen], settings.new_weight)
+        loss = loss_of(model, [visitors[number] for number in chosen])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -151,18 +175,24 @@ def _learn(model: Ranker, visitors: list[Example], settings: RankerSettings, see
     return model.eval()
 
 
-def _loss(model: Ranker, visitors: list[Example], new_weight: float) -> Tensor:
-    rows = torch.from_numpy(np.concatenate([example.features for example in visitors]))  # [rows, features]
+def packed(visitors: list[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """([rows, features], [rows] first, [rows] later, [rows] number of the visitor) of all their candidates."""
+    rows = torch.from_numpy(np.concatenate([example.features for example in visitors]))
     first = torch.from_numpy(np.concatenate([example.first for example in visitors]))
     later = torch.from_numpy(np.concatenate([example.later for example in visitors]))
     owner = torch.from_numpy(np.repeat(np.arange(len(visitors)), [len(example.first) for example in visitors]))
+    return rows, first, later, owner
+
+
+def _loss(model: Ranker, visitors: list[Example], new_weight: float) -> Tensor:
+    rows, first, later, owner = packed(visitors)
     scores = model(rows)
     new = rows[:, IS_KNOWN] == 0
-    among_new = _cross_entropy(scores[new], later[new], owner[new], len(visitors))
-    return _cross_entropy(scores, first, owner, len(visitors)) + new_weight * among_new
+    among_new = cross_entropy(scores[new], later[new], owner[new], len(visitors))
+    return cross_entropy(scores, first, owner, len(visitors)) + new_weight * among_new
 
 
-def _cross_entropy(scores: Tensor, relevant: Tensor, owner: Tensor, owners: int) -> Tensor:
+def cross_entropy(scores: Tensor, relevant: Tensor, owner: Tensor, owners: int) -> Tensor:
     """Mean over owners with something relevant of -log softmax within the owner's rows, over its relevant rows."""
     count = torch.zeros(owners).index_add(0, owner, relevant.float())
     losses = -_log_softmax(scores, owner, owners)[relevant] / count[owner[relevant]]

@@ -26,9 +26,9 @@ from recommender.dataset.ranking_features import (
     part_similarities,
     rank_candidates,
     ranking_features,
-    visitor_facts,
 )
 from recommender.dataset.sequences import Histories
+from recommender.dataset.visitor_statistics import visitor_statistics
 from recommender.encoders.tables import Part
 from recommender.evaluation.baselines import Scorer
 
@@ -46,7 +46,7 @@ class ServedLists:
         items: [item rows, dim] fused vectors, row 0 is padding. visitors: [visitors, dim] visitor vectors.
         parts: slices of the vectors. popularity: [item rows]. statistics: [item rows, len(STATISTICS)].
         links: relation → [item rows, item rows] CSR. grouped: histories up to `now`, seconds since 1970 UTC.
-        nearest: how many candidates the vectors give.
+        ranker: whose "habits" are asked. nearest: how many candidates the vectors give.
     """
 
     items: Floats
@@ -57,6 +57,7 @@ class ServedLists:
     links: dict[str, sp.csr_matrix]
     grouped: Histories
     now: int
+    ranker: Mapping[str, Any]
     nearest: int = 300
 
     @cached_property
@@ -71,12 +72,7 @@ class ServedLists:
     @cached_property
     def kinds_of_visitor(self) -> Floats:
         """[visitors, len(VISITOR)]"""
-        grouped = self.grouped
-        first, last = grouped.offsets[:-1], np.maximum(grouped.offsets[1:] - 1, 0)
-        baskets = grouped.basket[last] - grouped.basket[first] + 1
-        idle = np.maximum(self.now - grouped.at[last], 0) / DAY_SECONDS
-        items = np.unique(np.stack([grouped.owner, grouped.item]), axis=1)[0]
-        return visitor_facts(baskets, idle, np.bincount(items, minlength=len(last)))
+        return visitor_statistics(self.grouped, self.now)
 
     def features(self, numbers: Ints) -> Iterator[tuple[Ints, Floats]]:
         """For each visitor: (candidate item rows [n], ranking features [n, features])."""
@@ -102,7 +98,7 @@ class ServedLists:
                 owned[np.searchsorted(rows, own_rows)] = own
                 alike = part_similarities(self.items[rows], self.visitors[number], parts)
                 kind = self.kinds_of_visitor[number]
-                yield rows, ranking_features(alike, links, self.statistics[rows], owned, kind)
+                yield rows, ranking_features(alike, links, self.statistics[rows], owned, kind, self.ranker)
 
     def _own(self, number: np.int64) -> tuple[Floats, Ints]:
         """([own items, len(OWN)], their item rows ascending)."""

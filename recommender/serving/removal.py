@@ -32,7 +32,7 @@ from recommender.serving.visitor_vector import Pool, VisitorEncoder
 
 MOST_CAUSES: Final = 40  # newest different items that can be a reason, as many as links are followed from
 FROM_LINKS: Final = slice(FEATURES.index(LINKS[0]), FEATURES.index(f"{LINKS[-1]}_share") + 1)
-FROM_OWN: Final = slice(FEATURES.index(OWN[0]), FEATURES.index("overdue") + 1)
+FROM_OWN: Final = slice(FEATURES.index(OWN[0]), FEATURES.index("habit") + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def _similarity_without(scored: Scored, rows: NDArray[np.int64], causes: list[An
 def _forget_own(features: Floats, shown: list[Any], causes: list[Any]) -> None:
     """A cause that is the shown item itself takes its past along."""
     number = {cause: place for place, cause in enumerate(causes)}
-    nothing = np.concatenate([nothing_owned(1)[0], np.zeros(2, np.float32)])  # own_share and overdue, too
+    nothing = np.concatenate([nothing_owned(1)[0], np.zeros(3, np.float32)])  # own_share, overdue, habit, too
     for place, item in enumerate(shown):
         if item in number:
             features[number[item], place, FROM_OWN] = nothing

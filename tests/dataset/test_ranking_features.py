@@ -30,6 +30,7 @@ def features_of(similarity: list[float], own: np.ndarray | None = None) -> np.nd
         np.zeros((rows, len(STATISTICS)), np.float32),
         nothing_owned(rows) if own is None else own,
         np.zeros(len(VISITOR), np.float32),
+        {},
     )
 
 

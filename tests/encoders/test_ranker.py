@@ -8,9 +8,11 @@ RNG = np.random.default_rng(0)
 
 
 def world(column: str, visitors: int = 40) -> list[Example]:
-    """Each visitor takes the candidate with the largest value in `column`."""
+    """Each visitor takes the candidate with the largest value in `column`; habits say nothing unless they are it."""
     place = FEATURES.index(column)
     features = [RNG.random((30, len(FEATURES))).astype(np.float32) for _ in range(visitors)]
+    for x in features:
+        x[:, FEATURES.index("habit")] *= column == "habit"
     right = [np.arange(30) == x[:, place].argmax() for x in features]
     return [Example(x, y, y) for x, y in zip(features, right, strict=True)]
 
@@ -43,6 +45,13 @@ def test_its_start_ranks_by_own_purchases_whatever_was_learned() -> None:
     assert rank_candidates(asked, start).argmax() == asked[:, own].argmax()
     assert start_of(start) == start
     assert start_of({}) == {}
+
+
+def test_where_habits_tell_more_than_own_purchases_they_are_the_start() -> None:
+    start = start_of(fit_ranker(world("habit", visitors=60)))
+    weights = dict(zip(FEATURES, start["linear"], strict=True))
+    assert weights["habit"] > 1
+    assert weights["own_120"] == 0
 
 
 def test_numpy_and_torch_score_alike() -> None:

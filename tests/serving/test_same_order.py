@@ -54,7 +54,7 @@ def test_a_request_scores_as_the_judge_does() -> None:
     now = int(time.time())
     seen = moment(learned.stack, learned.parts, log, now)
     number = int(np.searchsorted(seen.grouped.visitor, visitor.pk))
-    ((rows, features),) = served_lists(learned.stack, seen, SETTINGS).features(np.array([number]))
+    ((rows, features),) = served_lists(learned.stack, seen, SETTINGS, learned.ranker).features(np.array([number]))
     expected = dict(
         zip(learned.stack.items.keys[rows - 1].tolist(), rank_candidates(features, learned.ranker), strict=True)
     )

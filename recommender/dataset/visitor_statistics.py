@@ -1,0 +1,18 @@
+"""What a log tells of each visitor apart from any item."""
+
+import numpy as np
+
+from recommender.dataset.ranking_features import DAY_SECONDS, Floats, visitor_facts
+from recommender.dataset.sequences import Histories
+
+
+def visitor_statistics(grouped: Histories, now: int) -> Floats:
+    """[visitors, len(VISITOR)] at `now`, in seconds since 1970 UTC; of a visitor without an event without meaning."""
+    first = np.minimum(grouped.offsets[:-1], len(grouped.at) - 1)
+    last = np.maximum(grouped.offsets[1:] - 1, 0)
+    baskets = grouped.basket[last] - grouped.basket[first] + 1
+    idle = np.maximum(now - grouped.at[last], 0) / DAY_SECONDS
+    rows = int(grouped.item.max(initial=0)) + 1
+    pairs = np.unique(grouped.owner * rows + grouped.item)
+    items = np.bincount(pairs // rows, minlength=len(last))
+    return visitor_facts(np.maximum(baskets, 0), idle, items)
