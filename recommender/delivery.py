@@ -14,6 +14,7 @@ from recommender.models import TrainingRun
 logger = logging.getLogger(__name__)
 
 TRAIN_TASK: Final = "recommender.train"
+ESTIMATE_TASK: Final = "recommender.estimate_clicks"
 BROKER_SECONDS: Final = 2.0  # a broker that takes longer counts as unreachable
 GATHER_SECONDS: Final = 0.2  # in which several nudges become one message
 
@@ -35,6 +36,19 @@ def nudge(task: str) -> None:
         current_app.tasks[task].apply(throw=True)
     elif _gathering.acquire(blocking=False):
         Thread(target=_send_soon, args=(task,), name=f"nudge {task}", daemon=True).start()
+
+
+def ask(task: str, *args: Any) -> bool:
+    """Have a task run soon; False where the broker did not take it, and whoever asked may ask again."""
+    if current_app.conf.task_always_eager:
+        current_app.tasks[task].apply(args, throw=True)
+        return True
+    try:
+        _send_message({"name": task, "args": args, "retry": False})
+    except Exception as error:  # as above
+        logger.warning("The broker did not take %s: %r", task, error)
+        return False
+    return True
 
 
 _gathering: Final = Lock()

@@ -12,8 +12,10 @@ from recommender.capture import keep, ledger, partitions, quarantine
 from recommender.capture.drained import forget_drained
 from recommender.capture.impressions import forget_old_impressions
 from recommender.capture.rate_limit import forget_empty_buckets
-from recommender.delivery import TRAIN_TASK
+from recommender.delivery import ESTIMATE_TASK, TRAIN_TASK
+from recommender.estimated_clicks import estimate_clicks, estimate_waiting
 from recommender.item_changes import REFRESH_TASK
+from recommender.models import ModelVersion
 from recommender.privacy import retention
 
 
@@ -70,6 +72,15 @@ def find_items() -> None:
     refresh.take_in_missing()
 
 
+@shared_task(name=ESTIMATE_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+def estimate(version_id: int | None = None) -> None:
+    """Every hour, or for one version when somebody asks: estimate clicks from lists of other versions."""
+    if version_id is None:
+        estimate_waiting()
+    elif (version := ModelVersion.objects.filter(pk=version_id, has_vectors=True).first()) is not None:
+        estimate_clicks(version)
+
+
 def beat_schedule() -> dict[str, dict[str, Any]]:
     """The plugin's entries for Celery's `beat_schedule`; two beats at once do no harm."""
     return {
@@ -80,6 +91,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "recommender-tidy": _every(tidy, minutes=5),
         "recommender-keep-books": _every(keep_books, minutes=1),
         "recommender-expire": _every(expire, minutes=30),
+        "recommender-estimate-clicks": _every(estimate, minutes=60),
     }
 
 

@@ -34,7 +34,7 @@ ALLOWED = {
         "dataset.text_features",
     }
     | {f"capture.{name}" for name in ("accounts", "consent", "openapi", "visitor")},
-    "uplift": DJANGO_ROOT | {"experiments", "capture.visitor", "serving.arms"},
+    "uplift": DJANGO_ROOT | {"experiments", "capture.partitions", "capture.visitor", "serving.arms"},
     **{name: DJANGO_ROOT for name in DJANGO_ROOT},
 }
 FOR_ALL = {"capture.tables"}  # the columns that travel

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
+from recommender.admin.estimates import estimated
 from recommender.admin.labels import METRICS, RANKERS, SEGMENTS, duration, label
 from recommender.admin.live import elapsed_seconds
 from recommender.models import ModelVersion
@@ -48,6 +49,11 @@ def comparison(asked: Mapping[str, str]) -> dict[str, Any]:
         "is_same_split": starts[0] is not None and starts[0] == starts[1],
         "groups": [group for group in _groups(first, second) if group.lines],
         "facts": list(_facts(first, second)),
+        "estimates": [
+            estimated(version)
+            for version in (first, second)
+            if version.estimated_clicks or (version.has_vectors and not version.is_live)
+        ],
     }
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from recommender.admin.read_only import DetailAdmin
+from recommender.delivery import ESTIMATE_TASK, ask
 from recommender.exceptions import RecommenderError
 from recommender.index.publish import pin, prunable, prune, publish, roll_back, roll_back_target
 from recommender.models import ModelVersion
@@ -25,6 +26,11 @@ class PublishingPages(DetailAdmin):
         view = self.admin_site.admin_view
         own = [
             path("<int:version_id>/publish/", view(self.publish), name="recommender_modelversion_publish"),
+            path(
+                "<int:version_id>/estimate/",
+                view(require_POST(self.estimate)),
+                name="recommender_modelversion_estimate",
+            ),
             path("<int:version_id>/pin/", view(require_POST(self.pin)), name="recommender_modelversion_pin"),
             path("roll-back/", view(self.roll_back), name="recommender_modelversion_rollback"),
             path("prune/", view(self.prune), name="recommender_modelversion_prune"),
@@ -47,6 +53,16 @@ class PublishingPages(DetailAdmin):
             messages.warning(request, _("There is no earlier version to go back to."))
             return redirect("admin:recommender_modelversion_changelist")
         return self._ask(request, target, _("Roll back to %(version)s?") % {"version": target})
+
+    def estimate(self, request: HttpRequest, version_id: int) -> HttpResponse:
+        """Has a worker estimate the version's clicks."""
+        _require(request)
+        version = find_version(version_id)
+        if ask(ESTIMATE_TASK, version.pk):
+            messages.success(request, _("A worker estimates the clicks: load this page again in a minute."))
+        else:
+            messages.error(request, _("The broker does not answer: start it, or use manage.py recommender_estimate."))
+        return redirect("admin:recommender_modelversion_change", version_id)
 
     def pin(self, request: HttpRequest, version_id: int) -> HttpResponse:
         """Pins, or with `pinned=0` in the form lets go."""

@@ -15,6 +15,7 @@ from recommender.admin.audit import history
 from recommender.admin.charts import bar
 from recommender.admin.compare import comparison
 from recommender.admin.dashboard import dashboard
+from recommender.admin.estimates import estimated
 from recommender.admin.item_pages import item_map, neighbours
 from recommender.admin.judged import judged
 from recommender.admin.labels import PARTS, RANKERS, label
@@ -70,13 +71,18 @@ class ModelVersionAdmin(PublishingPages):
             "may_publish": may_publish(request),
             "live": ModelVersion.objects.filter(is_live=True).exclude(pk=obj.pk).first(),
             "history": history(version=obj),
+            "estimated": estimated(obj),
             **judged(obj.verdict),
         }
 
     def compare(self, request: HttpRequest) -> HttpResponse:
         """`?a=3&b=5`: two versions side by side; without numbers, the live one beside the newest other one."""
         self._require_view(request)
-        context = {**comparison(request.GET), "title": _("Two versions side by side")}
+        context = {
+            **comparison(request.GET),
+            "may_publish": may_publish(request),
+            "title": _("Two versions side by side"),
+        }
         return self.render(request, "admin/recommender/modelversion/compare.html", None, context)
 
     def dashboard(self, request: HttpRequest) -> HttpResponse:

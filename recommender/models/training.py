@@ -99,6 +99,8 @@ class ModelVersion(models.Model):
     # {"passed": bool, "reasons": [str], "metrics": {ranker name: {"ndcg@10": x, ...}}}, and what the judge found in
     # detail, see evaluation/segments.py
     verdict = models.JSONField(_("verdict"))
+    # `estimated_clicks.ClickEstimate`, from lists that others were shown; null until somebody or the beat asked.
+    estimated_clicks = models.JSONField(_("estimated clicks"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("model version")

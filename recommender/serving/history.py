@@ -1,6 +1,7 @@
 """A visitor's newest events with the vectors of their items and what those lead to, in one statement."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -36,15 +37,17 @@ FROM (
     SELECT newest.*, own.vector, own.links,
         count(own.vector) OVER (ORDER BY at DESC, id DESC ROWS UNBOUNDED PRECEDING) AS place
     FROM (
-        SELECT id, item_id, kind, at, greatest(extract(epoch FROM now() - at), 0)::float8 AS age_seconds
-        FROM recommender_event WHERE visitor_id = %(visitor)s ORDER BY at DESC, id DESC LIMIT %(events)s
+        SELECT id, item_id, kind, at,
+            greatest(extract(epoch FROM coalesce(%(until)s::timestamptz, now()) - at), 0)::float8 AS age_seconds
+        FROM recommender_event WHERE visitor_id = %(visitor)s AND at < coalesce(%(until)s::timestamptz, 'infinity')
+        ORDER BY at DESC, id DESC LIMIT %(events)s
     ) AS newest
     LEFT JOIN recommender_itemembedding AS own ON own.version_id = %(version)s AND own.item_id = newest.item_id
     UNION ALL
     SELECT NULL, said.item_id, {SAID} + said.value, said.given_at, 0, own.vector, NULL, 0
     FROM recommender_feedback AS said
     LEFT JOIN recommender_itemembedding AS own ON own.version_id = %(version)s AND own.item_id = said.item_id
-    WHERE said.visitor_id = %(visitor)s
+    WHERE said.visitor_id = %(visitor)s AND said.given_at < coalesce(%(until)s::timestamptz, 'infinity')
 ) AS joined
 ORDER BY at DESC, id DESC
 """  # noqa: S608  a number of our own
@@ -128,14 +131,21 @@ class History:
         )
 
 
-def read_history(visitor: Visitor, version: ModelVersion | None = None, with_vector: int = 0) -> History:
-    """The newest HISTORY_EVENTS events; the newest `with_vector` of those whose item is in `version` have vectors."""
+def read_history(
+    visitor: Visitor, version: ModelVersion | None = None, with_vector: int = 0, until: datetime | None = None
+) -> History:
+    """The newest HISTORY_EVENTS events; the newest `with_vector` of those whose item is in `version` have vectors.
+
+    Args:
+        until: as it was then; None: as it is now.
+    """
     parameters = {
         "visitor": visitor.pk,
         "events": conf.HISTORY_EVENTS,
         "version": version and version.pk,
         "with_vector": with_vector,
         "with_links": LINKED_ITEMS if with_vector else 0,
+        "until": until,
     }
     with connection.cursor() as cursor:
         cursor.execute(_STATEMENT, parameters)

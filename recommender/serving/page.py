@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db.models import Model
@@ -28,11 +29,13 @@ class Page:
     Attributes:
         shown: keys in the lists so far. groups: their variant groups, see `Catalog.item_group`.
         prepared: placement → its list, chosen but not rendered yet.
+        until: what visitors did and said later does not exist for this page; None: all of it does.
     """
 
     shown: set[Any] = field(default_factory=set)
     groups: set[Any] = field(default_factory=set)
     prepared: dict[str, Recommendations] = field(default_factory=dict)
+    until: datetime | None = None
     _read: dict[Hashable, Any] = field(default_factory=dict)
 
     def once(self, key: Hashable, read: Callable[[], Read]) -> Read:
@@ -59,10 +62,10 @@ class Page:
         """As `read_history`; without a version, whatever the page has read of this visitor will do."""
         plain = ("history", visitor.pk)
         if version is None:
-            return self.once(plain, lambda: read_history(visitor))
+            return self.once(plain, lambda: read_history(visitor, until=self.until))
         rich = (*plain, version.pk, with_vector)
         try:
-            return self.once(rich, lambda: read_history(visitor, version, with_vector))
+            return self.once(rich, lambda: read_history(visitor, version, with_vector, self.until))
         finally:
             self._read.setdefault(plain, self._read[rich])
 
