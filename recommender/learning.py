@@ -198,4 +198,5 @@ def learn_ranker(
         next_rows = first.indices[first.indptr[at] : first.indptr[at + 1]] if at is not None else []
         later_rows = later.indices[later.indptr[number] : later.indptr[number + 1]]
         examples.append(Example(features, np.isin(rows, next_rows), np.isin(rows, later_rows)))
-    return fit_ranker(examples, seed=settings.stack.seed, without=without)
+    ranker = fit_ranker(examples, seed=seed, without=without)
+    return ranker and ranker | {"habits": habits}

@@ -24,7 +24,7 @@ from recommender.encoders.tables import Cold, EmbeddingTable
 from recommender.encoders.warm import NAME as LEFT
 from recommender.encoders.warm import Left, read
 from recommender.evaluation.gate import Verdict
-from recommender.learning import PipelineSettings, learn
+from recommender.learning import PipelineSettings, learn, moment, served_lists
 from recommender.pipeline import compare, compared, train_version
 from recommender.stages import STAGES, Stages
 from tests.event_logs import DAY, START, camps, catalogue, log_of, shuffled
@@ -139,6 +139,18 @@ def test_a_ranker_that_a_baseline_beats_goes_back_to_its_start() -> None:
     assert kept.ranker == start_of(learned.ranker)
     again, _ = compared(kept, before, holdout, SMALL, stage)
     assert again is kept
+
+
+def test_what_is_learned_of_habits_is_published_with_the_ranker() -> None:
+    log, items = habits(), catalogue(42)
+    before, _ = split_by_time(log, holdout_start(log, 0.1, SMALL.holdout_days))
+    validation = lesson(before, holdout_start(before, SMALL.validation_share))
+    learned = learn(validation, before, items, SMALL, Stages(lambda progress: None))
+    seen = moment(learned.stack, learned.parts, before, int(before.at[-1]))
+    ((_, features),) = served_lists(learned.stack, seen, SMALL, learned.ranker).features(np.array([0]))
+    is_repeat, habit = (features[:, FEATURES.index(name)] for name in ("is_repeat", "habit"))
+    assert habit[is_repeat > 0].max() > 0
+    assert (habit[is_repeat == 0] == 0).all()
 
 
 def test_the_same_seed_gives_the_same_table(trained: tuple[EmbeddingTable, Verdict, list[Progress]]) -> None:
