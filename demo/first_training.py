@@ -9,9 +9,10 @@ from django.db import OperationalError, connection
 from demo.console import TrainingBar
 from recommender.exceptions import RunAlreadyActive
 from recommender.models import ModelVersion, TrainingRun
-from recommender.runs import request_run
+from recommender.runs import Options, request_run
 
 POLL_SECONDS: Final = 0.5
+EFFORT: Final = 0.5  # half the epochs, so that the shop has lists of its own soon; "Retrain" in admin takes them all
 
 
 def has_live_version() -> bool:
@@ -21,7 +22,7 @@ def has_live_version() -> bool:
 def first_run() -> TrainingRun:
     """The run that is queued or running, else a new one."""
     try:
-        return request_run(TrainingRun.Trigger.COMMAND)
+        return request_run(TrainingRun.Trigger.COMMAND, options=Options(effort=EFFORT))
     except RunAlreadyActive:  # of an earlier start that was cut off; the worker takes it up again
         return TrainingRun.objects.latest("pk")
 

@@ -34,7 +34,7 @@ REACH_EVENTS: Final = 24  # bounds the work where baskets are large
 DISTANCES_SUMMED: Final = 8  # into one matrix: bounds the memory
 BASKET_DECAY: Final = 0.6  # weight lost with every basket in between
 DAMPING: Final = 10.0  # visitors; keeps rare items from the top
-EASE_ITEMS: Final = 8_000  # the most taken ones: the work grows with the cube
+EASE_ITEMS: Final = 4_000  # the most taken ones: the work grows with the cube
 EASE_REGULARISATION: Final = 200.0
 CHUNK: Final = 1_024
 

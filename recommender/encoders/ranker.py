@@ -1,7 +1,8 @@
 """Fits the ranker: a small network over `ranking_features` that puts what visitors did next on top."""
 
+import copy
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -46,6 +47,7 @@ class RankerSettings:
     dropout: float = 0.1
     learning_rate: float = 0.01
     weight_decay: float = 1e-2
+    weight_decays: tuple[float, ...] = (1e-2, 0.3)  # tried: with few visitors much, with many little
     new_weight: float = 1.0  # of the loss among items new to the visitor, beside the loss among all
 
 
@@ -106,17 +108,23 @@ def fit_ranker(
     start = _better_start(usable, settings, without)
     loss = partial(_loss, new_weight=settings.new_weight)
     halves = usable[::2], usable[1::2]
-    gain = np.concatenate(
-        [
-            _quality(learned(_start(learnt, settings, start, without), learnt, settings, seed, loss), asked)
-            - _quality(_start(learnt, settings, start, without), asked)
-            for learnt, asked in (halves, halves[::-1])
-        ]
-    )
+    tries = [replace(settings, weight_decay=decay) for decay in settings.weight_decays]
+
+    def gain(tried: RankerSettings) -> NDArray[np.float64]:
+        """[usable] by how much each list is better than the start's, learned on the half that the list is not in."""
+        found = []
+        for learnt, asked in (halves, halves[::-1]):
+            before = _start(learnt, tried, start, without)
+            after = learned(copy.deepcopy(before), learnt, tried, seed, loss)
+            found.append(_quality(after, asked) - _quality(before, asked))
+        return np.concatenate(found)
+
+    gains = [gain(tried) for tried in tries]
+    best = max(range(len(tries)), key=lambda place: float(gains[place].mean()))
     model = _start(usable, settings, start, without)
     found = {"start": model.linear.weight[0].tolist()}
-    if gain.mean() > 2 * gain.std() / np.sqrt(len(gain)):
-        model = learned(model, usable, settings, seed, loss)
+    if gains[best].mean() > 2 * gains[best].std() / np.sqrt(len(gains[best])):
+        model = learned(model, usable, tries[best], seed, loss)
     return model.as_json() | found
 
 
