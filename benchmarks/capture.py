@@ -1,8 +1,10 @@
 """`python -m benchmarks.capture`: how fast events come in, as ratios of one run on one server.
 
-Endpoint: the same posts to `events/` and to plain views that validate with a DRF serializer and store by bulk_create;
-of all the rows that were acknowledged, so many must be in the table at the end. Bulk: `load_events` against bulk_create
-and against COPY of the same rows, encoded beforehand, into the same table.
+Endpoint: the same posts to `events/`, to plain views that validate with a DRF serializer and store by bulk_create, and
+to a view that reads nothing and commits one row, which is what Django and Postgres take at least. They are asked in
+turns, so that a busy moment of the machine hits all alike; of all the rows that were acknowledged, so many must be in
+the table at the end. Bulk: `load_events` against bulk_create and against COPY of the same rows, encoded beforehand,
+into the same table.
 """
 
 import argparse
@@ -11,9 +13,10 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,11 +24,19 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.capture_client import post
 from benchmarks.capture_server import EVENTS_URL, HOST, Browser, CaptureShop
 
 RESULTS: Final = Path(__file__).parent / "results" / "capture.json"
 BATCHES: Final = (1, 50)
-VIEWS: Final = {"ours": EVENTS_URL, "DRF ModelSerializer": "/plain/events/", "DRF, items together": "/frugal/events/"}
+LIMIT_URL: Final = "/limit/events/"
+VIEWS: Final = {
+    "ours": EVENTS_URL,
+    "ours, behind all middleware": "/behind/events/",
+    "DRF ModelSerializer": "/plain/events/",
+    "DRF, items together": "/frugal/events/",
+    "limit: commits one row": LIMIT_URL,
+}
 BULK_ROWS: Final = 200_000
 ORM_ROWS: Final = 20_000
 
@@ -34,7 +45,6 @@ ORM_ROWS: Final = 20_000
 class Rate:
     """Of one view at one size of batch; CPU time is of one post, without the client's."""
 
-    events: int
     events_per_second: float
     p50_ms: float
     p99_ms: float
@@ -46,72 +56,46 @@ class Rate:
         return self.web_cpu_ms + self.postgres_cpu_ms
 
 
-def posts(shop: CaptureShop, path: str, batch: int, seconds: float, connections: int) -> Rate:
-    """Each connection posts new events again and again; every answer must be 202."""
-    browsers = [Browser(shop) for _ in range(connections)]
-    for browser in browsers:
-        browser.post(browser.views(1))
-    bodies = [[_request(browser, path, batch) for _ in range(_enough(batch, seconds))] for browser in browsers]
+Rounds = list[dict[str, Rate]]  # view → rate, measured one after the other
+
+
+def endpoint(seconds: float, connections: int, rounds: int) -> tuple[dict[int, Rounds], int]:
+    """(batch → rounds, events that were acknowledged and are missing)."""
+    with CaptureShop(threads=connections) as shop:
+        browsers = [Browser(shop) for _ in range(connections)]
+        for browser in browsers:
+            browser.post(browser.views(1))
+        acknowledged, found = connections, dict[int, Rounds]()
+        for batch in BATCHES:
+            found[batch] = []
+            for turn in range(-1, rounds):  # the first warms up
+                rates = {}
+                for name, path in VIEWS.items():
+                    rates[name], posts = measure(shop, browsers, path, batch, seconds if turn >= 0 else 1.0)
+                    acknowledged += posts * (1 if path == LIMIT_URL else batch)
+                found[batch] += [rates] if turn >= 0 else []
+        shop.wait_until_drained()
+        return found, acknowledged - len(shop.stored())
+
+
+def measure(shop: CaptureShop, browsers: list[Browser], path: str, batch: int, seconds: float) -> tuple[Rate, int]:
+    """(rate, posts): each browser posts new events again and again; every answer must be 202."""
+    enough = int(seconds * (4_000 if batch == 1 else 1_500))
+    bodies = iter([json.dumps({"events": browsers[0].views(batch)}).encode() for _ in range(enough)])
     used = shop.cpu_seconds()
     began = time.perf_counter()
-    times = asyncio.run(_post(shop.web_port, bodies, seconds))
+    times = asyncio.run(post(shop.web_port, [_head(browser, path) for browser in browsers], bodies, seconds))
     took = time.perf_counter() - began
     web, postgres = np.subtract(shop.cpu_seconds(), used) * 1_000 / len(times)
     p50, p99 = np.percentile(np.array(times) * 1_000, [50, 99])
-    return Rate(len(times) * batch, len(times) * batch / took, float(p50), float(p99), float(web), float(postgres))
+    return Rate(len(times) * batch / took, float(p50), float(p99), float(web), float(postgres)), len(times)
 
 
-def _enough(batch: int, seconds: float) -> int:
-    return int(seconds * (1_500 if batch == 1 else 300))
-
-
-def _request(browser: Browser, path: str, batch: int) -> bytes:
-    body = json.dumps({"events": browser.views(batch)}).encode()
-    head = (
+def _head(browser: Browser, path: str) -> bytes:
+    return (
         f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\nUser-Agent: Mozilla/5.0\r\n"
-        f"Cookie: {browser.cookie}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-async def _post(port: int, bodies: list[list[bytes]], seconds: float) -> list[float]:
-    deadline = time.perf_counter() + seconds
-    times: list[float] = []
-
-    async def connection(requests: list[bytes]) -> None:
-        reader, writer = await asyncio.open_connection(HOST, port)
-        for request in requests:
-            asked = time.perf_counter()
-            if asked > deadline:
-                break
-            writer.write(request)
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-            length = next(int(line[15:]) for line in head.split("\r\n") if line.startswith("content-length:"))
-            text = await reader.readexactly(length)
-            assert " 202 " in head.split("\r\n")[0] + " ", text
-            times.append(time.perf_counter() - asked)
-        else:
-            raise AssertionError("the bodies ran out: make more of them")
-        writer.close()
-
-    await asyncio.gather(*map(connection, bodies))
-    return times
-
-
-def endpoint(seconds: float, connections: int) -> tuple[dict[int, dict[str, Rate]], int]:
-    """(batch → view → rate, events that were acknowledged and are missing)."""
-    with CaptureShop(threads=connections) as shop:
-        found: dict[int, dict[str, Rate]] = {batch: {} for batch in BATCHES}
-        missing = 0
-        for batch in BATCHES:
-            for name, path in VIEWS.items():
-                posts(shop, path, batch, 1.0, connections)
-                shop.wait_until_drained()
-                before = len(shop.stored())
-                found[batch][name] = posts(shop, path, batch, seconds, connections)
-                shop.wait_until_drained()
-                missing += found[batch][name].events + connections - (len(shop.stored()) - before)
-        return found, missing
+        f"Cookie: {browser.cookie}\r\n"
+    ).encode()
 
 
 def bulk() -> dict[str, float]:
@@ -179,10 +163,11 @@ def bulk() -> dict[str, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement (default 5)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement (default 2)")
     parser.add_argument("--connections", type=int, default=16, help="that post at the same time (default 16)")
+    parser.add_argument("--rounds", type=int, default=5, help="over all views, of which the median counts (default 5)")
     options = parser.parse_args()
-    rates, missing = endpoint(options.seconds, options.connections)
+    rates, missing = endpoint(options.seconds, options.connections, options.rounds)
     with CaptureShop() as shop:
         os.environ |= shop.environment()
         import django
@@ -191,7 +176,10 @@ def main() -> int:
         loads = bulk()
     show(rates, missing, loads)
     result: dict[str, Any] = {
-        "endpoint": {batch: {name: asdict(rate) for name, rate in views.items()} for batch, views in rates.items()},
+        "endpoint": {
+            batch: [{name: asdict(rate) for name, rate in views.items()} for views in rounds]
+            for batch, rounds in rates.items()
+        },
         "acknowledged_but_missing": missing,
         "bulk_rows_per_second": loads,
     }
@@ -200,16 +188,17 @@ def main() -> int:
     return 1 if missing else 0
 
 
-def show(rates: dict[int, dict[str, Rate]], missing: int, loads: dict[str, float]) -> None:
+def show(rates: dict[int, Rounds], missing: int, loads: dict[str, float]) -> None:
+    """Medians of the rounds; "ours" and "by CPU" are medians of ratios within a round."""
     head = ("events a post", "view", "events/s", "p50 ms", "p99 ms", "web + Postgres CPU ms a post", "ours", "by CPU")
     table = Table(*head, title="Capture")
-    for batch, views in rates.items():
-        for name, rate in views.items():
-            numbers = (f"{rate.events_per_second:,.0f}", f"{rate.p50_ms:.1f}", f"{rate.p99_ms:.1f}")
-            cpu = f"{rate.web_cpu_ms:.2f} + {rate.postgres_cpu_ms:.2f}"
-            ratio = views["ours"].events_per_second / rate.events_per_second
-            cpu_ratio = rate.cpu_ms / views["ours"].cpu_ms
-            table.add_row(str(batch), name, *numbers, cpu, f"{ratio:.1f} ×", f"{cpu_ratio:.1f} ×")
+    for batch, rounds in rates.items():
+        for name in VIEWS:
+            rate = [median(each) for each in zip(*(astuple(views[name]) for views in rounds), strict=True)]
+            speeds = [views["ours"].events_per_second / views[name].events_per_second for views in rounds]
+            costs = [views[name].cpu_ms / views["ours"].cpu_ms for views in rounds]
+            numbers = (f"{rate[0]:,.0f}", f"{rate[1]:.1f}", f"{rate[2]:.1f}", f"{rate[3]:.2f} + {rate[4]:.2f}")
+            table.add_row(str(batch), name, *numbers, _ratio(speeds), _ratio(costs))
     console = Console()
     console.print(table)
     console.print(f"acknowledged but missing: {missing}")
@@ -217,6 +206,10 @@ def show(rates: dict[int, dict[str, Rate]], missing: int, loads: dict[str, float
     for name, rows in loads.items():
         table.add_row(name, f"{rows:,.0f}", f"{loads['load_events'] / rows:.2f} ×")
     console.print(table)
+
+
+def _ratio(found: list[float]) -> str:
+    return f"{median(found):.1f} × ({min(found):.1f} to {max(found):.1f})"
 
 
 if __name__ == "__main__":

@@ -16,10 +16,10 @@ CRAWLERS: Final = UUID("00000000-0000-4000-8000-0000000c4a31")
 
 def doubt_about(request: HttpRequest) -> int:
     """`Event.Doubt` by the headers: a crawler, or a page that a browser loads ahead of a click that may never come."""
-    headers = request.headers
-    if CRAWLER.search(headers.get("User-Agent", "")):
+    headers = request.META
+    if CRAWLER.search(headers.get("HTTP_USER_AGENT", "")):
         return Event.Doubt.CRAWLER
-    if "prefetch" in headers.get("Sec-Purpose", headers.get("Purpose", "")):
+    if "prefetch" in headers.get("HTTP_SEC_PURPOSE", headers.get("HTTP_PURPOSE", "")):
         return Event.Doubt.PREFETCH
     return Event.Doubt.NONE
 

@@ -1,7 +1,7 @@
 """Many requests, one commit: whoever comes while a transaction is being written waits, and goes with the next one.
 
 There is no thread of its own and no delay: the first to come writes at once, alone; under load a transaction carries
-what all threads brought that came meanwhile.
+what all threads brought that came meanwhile, and whoever wrote wakes the next to write before those who are done.
 """
 
 import os
@@ -16,15 +16,17 @@ MOST: Final = 200  # items of one transaction
 
 
 class _Seat(Generic[Item, Result]):
-    """An item on its way, and what became of it."""
+    """An item on its way, and what became of it; `turn` is free when it is done, or when it is its turn to write."""
 
-    __slots__ = ("error", "is_done", "item", "result")
+    __slots__ = ("error", "is_done", "item", "result", "turn")
 
     def __init__(self, item: Item) -> None:
         self.item = item
         self.is_done = False
         self.result: Result
         self.error: BaseException | None = None
+        self.turn = threading.Lock()
+        self.turn.acquire()
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -42,8 +44,8 @@ class GroupCommit(Generic[Item, Result]):
     def _renew(self) -> None:
         """A lock that another thread holds while the process forks would be held in the child for ever."""
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
         self._waiting: list[_Seat[Item, Result]] = []
+        self._is_busy = False
 
     def write(self, item: Item) -> Result:
         """Blocks until the item is written.
@@ -54,21 +56,20 @@ class GroupCommit(Generic[Item, Result]):
         seat: _Seat[Item, Result] = _Seat(item)
         with self._lock:
             self._waiting.append(seat)
-        with self._turn:
-            if not seat.is_done:
-                self._drive(self._board(seat))
+            is_first = not self._is_busy
+            self._is_busy = True
+        if not is_first:
+            seat.turn.acquire()
+        if not seat.is_done:
+            self._drive()
         if seat.error is not None:
             raise seat.error
         return seat.result
 
-    def _board(self, driver: _Seat[Item, Result]) -> list[_Seat[Item, Result]]:
-        """Who goes with this transaction: the driver, and of the others as many as it takes."""
+    def _drive(self) -> None:
+        """Write for the first who wait, whose first is the driver itself."""
         with self._lock:
-            others = [seat for seat in self._waiting if seat is not driver]
-            self._waiting = others[MOST - 1 :]
-        return [driver, *others[: MOST - 1]]
-
-    def _drive(self, seats: list[_Seat[Item, Result]]) -> None:
+            seats, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         try:
             found = self._write([seat.item for seat in seats])
             for seat, each in zip(seats, found, strict=True):
@@ -79,5 +80,10 @@ class GroupCommit(Generic[Item, Result]):
         except BaseException as error:
             for seat in seats:
                 seat.error = error
+        with self._lock:
+            self._is_busy = bool(self._waiting)
+            if self._waiting:
+                self._waiting[0].turn.release()
         for seat in seats:
             seat.is_done = True
+            seat.turn.release()

@@ -16,10 +16,10 @@ def is_own_page(request: HttpRequest) -> bool:
     Every browser sends at least one of the two headers with a cross-site POST; a client without both is no browser that
     somebody else's page could misuse.
     """
-    site = request.headers.get("Sec-Fetch-Site", "")
+    site = request.META.get("HTTP_SEC_FETCH_SITE", "")
     if site == "same-origin":
         return True
-    origin = request.headers.get("Origin")
+    origin = request.META.get("HTTP_ORIGIN")
     if origin is None:
         return site in ("", "none")
     own = f"{request.scheme}://{request.get_host()}"

@@ -118,7 +118,7 @@ def item_type(key: Any) -> str:
 
 
 @lru_cache(maxsize=4)
-def statement(items: Any, item_type: str) -> str:
+def statement(items: Any, item_type: str) -> bytes:
     quoted = ", ".join(f"'{code}'" for code in REFUSED)
     gone = ", ".join(f"'{code}'" for code in GONE)
     key = connection.ops.quote_name(items._meta.pk.column)
@@ -189,4 +189,4 @@ WITH batch AS MATERIALIZED (
 )
 SELECT batch, gone, wait_seconds, coalesce(is_inhuman, false), coalesce(stored, 0), coalesce(duplicate, 0), rejected
 FROM sender LEFT JOIN counted USING (batch)
-"""  # noqa: S608  names of our own and of the shop's model
+""".encode()  # noqa: S608  names of our own and of the shop's model

@@ -47,7 +47,7 @@ def write(batches: Sequence[Batch]) -> list[Found]:
     return found
 
 
-def _execute(cursor: Any, planned: str, parameters: list[str]) -> list[Any]:
+def _execute(cursor: Any, planned: bytes, parameters: list[str]) -> list[Any]:
     """The rows of a statement that is planned once a connection: planning took as long as storing.
 
     Behind a pooler that hands the connection on after each transaction, where Django wants

@@ -79,7 +79,7 @@ def _accept(request: HttpRequest) -> Outcome:
 
 def _is_app(request: HttpRequest) -> bool:
     """True for an app with a valid key, False for a page of the shop; nobody else comes in."""
-    plaintext = key_in_header(request.headers.get("Authorization", ""))
+    plaintext = key_in_header(request.META.get("HTTP_AUTHORIZATION", ""))
     if plaintext is not None:
         _check_key(plaintext)
         return True
@@ -149,4 +149,6 @@ def _rejected(row: Rejected) -> dict[str, Any]:
 
 
 def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> HttpResponse:
-    return HttpResponse(msgspec.json.encode(body), content_type="application/json", status=status, headers=headers)
+    text = msgspec.json.encode(body)
+    length = {"Content-Length": str(len(text))}  # CommonMiddleware does not see each answer
+    return HttpResponse(text, content_type="application/json", status=status, headers=length | (headers or {}))
