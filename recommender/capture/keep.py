@@ -212,7 +212,7 @@ def _note_outage() -> None:
 
 def _ensure_drainer() -> None:
     with _state.lock:
-        if _state.drainer is None:
+        if _state.drainer is None or not _state.drainer.is_alive():  # it ended by itself, or of an error
             _state.drainer = threading.Thread(target=_drain_until_empty, name="recommender-drain", daemon=True)
             _state.drainer.start()
 

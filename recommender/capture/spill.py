@@ -5,6 +5,7 @@ acknowledged. The process that appends to a file holds a lock on it; a file with
 is its own in all the world: by it the database remembers how much of the file is stored, see `drained`.
 """
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -75,7 +76,7 @@ class Spill:
         """Whether a record of this process waits."""
         own = f"-{os.getpid()}{SUFFIX}"
         with self._lock:
-            return any(path.name.endswith(own) and path.stat().st_size for path in self._files())
+            return any(path.name.endswith(own) and _size(path) for path in self._files())
 
     def drain(self, write: Drain) -> int:
         """Give every batch to `write`, file by file, oldest first, and delete what was taken; how many batches.
@@ -93,6 +94,9 @@ class Spill:
         try:
             file = os.open(path, os.O_RDWR)
         except FileNotFoundError:
+            return 0
+        except OSError as error:  # somebody else's rights, say: the other files must not wait for it
+            logger.error("The spill file %s cannot be opened: %s", path, error)
             return 0
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,13 +153,19 @@ def _records(file: int, path: Path) -> Iterator[Batch]:
             if len(body) < length or zlib.crc32(body) != checksum:
                 _set_aside(stream.read(), path)
                 return
-            yield _decode(body)
+            try:
+                batch = _decode(body)
+            except msgspec.MsgspecError:  # whole, but not ours: written by another version
+                _set_aside(body, path)
+                return
+            yield batch
 
 
 def _set_aside(rest: bytes, path: Path) -> None:
     """A record that a crash cut off is the last one; with others behind it the disk is damaged."""
     if rest:
-        os.link(path, path.with_suffix(DAMAGED))
+        with contextlib.suppress(FileExistsError):  # the batches before it could not be stored then, and come again
+            os.link(path, path.with_suffix(DAMAGED))
         logger.error("The spill file %s is damaged: what could not be read is kept in %s", path, DAMAGED)
 
 
@@ -163,6 +173,13 @@ def _write_all(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # another process drained it in this moment
+        return 0
 
 
 def _is_still_at(path: Path, file: int) -> bool:

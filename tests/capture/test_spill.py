@@ -1,9 +1,11 @@
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
 from django.utils import timezone
 
@@ -17,6 +19,10 @@ from tests.plugin import ROOT
 def batch(count: int = 1) -> Batch:
     drafts: list[Draft] = check_rows([{"item": 1, "kind": "view", "token": "t"}] * count).drafts
     return Batch(Sender(uuid4(), is_new=True), 1, count, timezone.now(), -3, drafts, [])
+
+
+def refuse(chunk: Chunk) -> None:
+    raise RuntimeError
 
 
 @pytest.fixture
@@ -39,10 +45,6 @@ def test_what_is_appended_comes_back_in_order_and_is_gone(tmp_path: Path, taken:
 def test_what_is_not_taken_stays(tmp_path: Path, taken: list[Batch]) -> None:
     spill = Spill(tmp_path)
     spill.append(batch())
-
-    def refuse(batches: object) -> None:
-        raise RuntimeError
-
     with pytest.raises(RuntimeError):
         spill.drain(refuse)
     spill.append(batch())
@@ -83,6 +85,39 @@ def test_a_damaged_record_is_set_aside_and_never_stored(tmp_path: Path, taken: l
     path.write_bytes(data)
     assert spill.drain(lambda chunk: taken.extend(chunk.batches)) == 1
     assert [left.suffix for left in tmp_path.iterdir()] == [".damaged"]
+
+
+def test_damage_stops_nothing_where_the_database_refuses_the_batches_before_it(
+    tmp_path: Path, taken: list[Batch]
+) -> None:
+    spill = Spill(tmp_path)
+    spill.append(batch())
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes() + HEADER.pack(1, 0) + b"??")
+    with pytest.raises(RuntimeError):
+        spill.drain(refuse)
+    assert spill.drain(lambda chunk: taken.extend(chunk.batches)) == 1
+
+
+def test_a_record_of_another_version_is_set_aside_and_holds_up_nobody(tmp_path: Path, taken: list[Batch]) -> None:
+    body = msgspec.msgpack.encode({"sender": "in another form"})
+    (tmp_path / "0-first-1.spill").write_bytes(HEADER.pack(len(body), zlib.crc32(body)) + body)
+    spill = Spill(tmp_path)
+    spill.append(batch())
+    assert spill.drain(lambda chunk: taken.extend(chunk.batches)) == 1
+    assert [left.name for left in tmp_path.iterdir()] == ["0-first-1.damaged"]
+
+
+def test_a_file_that_cannot_be_opened_holds_up_nobody(tmp_path: Path, taken: list[Batch]) -> None:
+    (tmp_path / "0-first-1.spill").mkdir()
+    spill = Spill(tmp_path)
+    spill.append(batch())
+    assert spill.drain(lambda chunk: taken.extend(chunk.batches)) == 1
+
+
+def test_a_file_that_another_process_drains_in_this_moment_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / f"0-first-{os.getpid()}.spill").symlink_to(tmp_path / "gone")  # listed, and not there any more
+    assert not Spill(tmp_path).holds_own()
 
 
 def test_the_file_of_a_dead_process_is_drained_and_that_of_a_living_one_is_not(
