@@ -46,6 +46,8 @@ class Catalog:
     category: ClassVar[str | None] = None  # as shoppers call it: "Popular in Dairy today"
     variant_group: ClassVar[str | None] = None
     added_at: ClassVar[str | None] = None  # the time when an item came; without it a higher key is newer
+    # The kind of item by which visitors are told apart while nothing finer answers; the first attribute unless given.
+    segment: ClassVar[str | None] = None
     select_related: ClassVar[Sequence[str]] = ()
 
     def available(self, items: QuerySet[Any]) -> QuerySet[Any]:

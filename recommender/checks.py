@@ -24,8 +24,8 @@ TAG: Final = "recommender"
 MIDDLEWARE: Final = "recommender.middleware.VisitorMiddleware"
 OLDEST_PGVECTOR: Final = (0, 8, 4)  # older ones have known corruption and overflow bugs in HNSW
 NO_SCHEDULE: Final = "TRAINING_INTERVAL_HOURS"  # may be None, as well as 0
-FOLDERS: Final = frozenset({"SPILL_FOLDER", "CHECKPOINT_FOLDER"})
-MAY_BE_NONE: Final = frozenset({NO_SCHEDULE, "CONSENT_HOOK", *FOLDERS})
+FOLDERS: Final = frozenset({"SPILL_FOLDER", "CHECKPOINT_FOLDER", "LAST_GOOD_FOLDER"})
+MAY_BE_NONE: Final = frozenset({NO_SCHEDULE, "CONSENT_HOOK", "METRICS_TOKEN", *FOLDERS})
 MAY_BE_ZERO: Final = frozenset(
     {
         NO_SCHEDULE,
@@ -38,6 +38,7 @@ MAY_BE_ZERO: Final = frozenset(
     }
     | {f"{kind}_RETENTION_DAYS" for kind in ("VIEW", "CLICK", "CART", "PURCHASE")}
 )
+SHORTEST_TOKEN: Final = 20  # characters; `openssl rand -hex 16` gives 32
 FRACTIONS: Final = ("_SECONDS", "_MINUTES", "_HOURS", "_DAYS", "_EFFORT", "_SHARE")  # half an hour is an interval, too
 # Catalogue lookups that are read by `values_list`.
 IN_VALUES: Final = ("title", "price_cents", "text", "attributes", "category", "added_at")
@@ -193,6 +194,8 @@ def _wrong_value(name: str, value: Any) -> str:
         return "" if _is_function(value) else 'the dotted path of a function, such as "shop.banner.consent"'
     if name in FOLDERS:
         return "" if isinstance(value, str | Path) and str(value) else "the path of a folder"
+    if name == "METRICS_TOKEN":
+        return "" if isinstance(value, str) and len(value) >= SHORTEST_TOKEN else f"{SHORTEST_TOKEN} or more characters"
     if isinstance(DEFAULTS[name], str):
         return "" if isinstance(value, str) and value else "a text"
     is_fraction = name.endswith(FRACTIONS)

@@ -68,12 +68,16 @@ DEFAULTS: Final[dict[str, Any]] = {
     "REPEAT_SHARE": 0.5,  # of the slots of "for you" that repeats may take; 1.0 leaves the order to the ranker
     "EXPLORATION_SHARE": 0.02,  # of the slots of lists that explore: they try items that few people have seen
     "HISTORY_EVENTS": 1_000,  # newest events of a visitor read for a request
-    "BUDGET_MS": 250,  # a list that takes longer is replaced by the next rung
+    "BUDGET_MS": 250,  # all that a list may wait for the database; then a simpler or older one comes
+    "CONNECTIONS": 4,  # to the database, of each web process, for what lists read
+    "LAST_GOOD_FOLDER": None,  # of this machine, for lists shown while the database is away; None: a private one
     "POPULAR_CACHE_SECONDS": 60,
     "IMPRESSION_TOKEN_AGE_DAYS": 7,
     # --- experiments
     "ATTRIBUTION_DAYS": 7,  # a click or purchase this long after an item was seen is credited to the list
     "HOLDOUT_VISITORS_SHARE": 0.0,  # of the visitors see the popular list for ever, to measure against; 0: nobody
+    # --- operations
+    "METRICS_TOKEN": None,  # "Authorization: Bearer <it>" reads the metrics; None: staff only
 }
 
 

@@ -72,11 +72,11 @@ def _send(run_id: int) -> None:
 
 
 def _send_message(task: dict[str, Any]) -> None:
-    with current_app.connection_for_write(connect_timeout=BROKER_SECONDS, transport_options=_impatient()) as connection:
+    with current_app.connection_for_write(connect_timeout=BROKER_SECONDS, transport_options=impatient()) as connection:
         current_app.send_task(connection=connection, ignore_result=True, **task)
 
 
-def _impatient() -> dict[str, Any]:
+def impatient() -> dict[str, Any]:
     """Transport options that bound connecting and sending; Celery's own would try for minutes."""
     options: dict[str, Any] = {"max_retries": 0}
     url = str(current_app.conf.broker_write_url or "")

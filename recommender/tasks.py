@@ -16,6 +16,7 @@ from recommender.delivery import ESTIMATE_TASK, TRAIN_TASK
 from recommender.estimated_clicks import estimate_clicks, estimate_waiting
 from recommender.item_changes import REFRESH_TASK
 from recommender.models import ModelVersion
+from recommender.operations.health import note_beat
 from recommender.privacy import retention
 
 
@@ -29,6 +30,7 @@ def train(run_id: int) -> None:
 def sweep() -> None:
     """Every 30 s: queue again or fail what a dead worker left, send again what the broker lost."""
     runs.sweep()
+    note_beat()
 
 
 @shared_task(name="recommender.train_if_due", ignore_result=True)  # type: ignore[untyped-decorator]

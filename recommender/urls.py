@@ -5,8 +5,10 @@ from django.urls.converters import StringConverter
 
 from recommender.capture.views import events
 from recommender.feedback.views import FeedbackView
+from recommender.operations.views import health, live, metrics
 from recommender.privacy.views import ConsentView, VisitorView, not_me
 from recommender.serving.batch import BatchView
+from recommender.serving.fragments import fragment
 from recommender.serving.schema import SchemaView
 from recommender.serving.search_views import SearchView
 from recommender.serving.views import PageView, RecommendationsView, SimilarItemsView
@@ -32,5 +34,9 @@ urlpatterns = [
     path("feedback/", FeedbackView.as_view(), name="feedback"),
     path("consent/", ConsentView.as_view(), name="consent"),
     path("not-me/<str:token>/", not_me, name="not_me"),
+    path("fragment/<str:signed>/", fragment, name="fragment"),
+    path("health/", health, name="health"),
+    path("health/live/", live, name="live"),
+    path("metrics/", metrics, name="metrics"),
     path("schema/", SchemaView.as_view(), name="schema"),
 ]

@@ -1,9 +1,11 @@
 """For every test: no address outside this machine, and nothing remembered from the test before."""
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 
 
@@ -25,6 +27,8 @@ def nothing_remembered() -> None:
     """What a web process keeps in memory belongs to a database that the next test does not have."""
     from recommender.index.publish import forget_live_version
     from recommender.serving.arms import forget_running
+    from recommender.serving.breaker import close_breakers
+    from recommender.serving.last_good import forget_kept
     from recommender.serving.placements import known_placements
     from recommender.serving.rules import forget_rules
     from recommender.serving.trials import exposures
@@ -35,6 +39,10 @@ def nothing_remembered() -> None:
     known_placements.forget()
     forget_rules()
     exposures.forget()
+    close_breakers()
+    forget_kept()
+    for kept in Path(settings.RECOMMENDER_LAST_GOOD_FOLDER).glob("*.json"):
+        kept.unlink()
 
 
 def _is_local(host: str) -> bool:

@@ -1,6 +1,9 @@
 """The shop's settings under test and under mypy: no secret needed, and password hashing that takes no time."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("DJANGO_SECRET_KEY", "only-for-the-tests-" + "x" * 40)
 
@@ -13,3 +16,7 @@ RECOMMENDER_CAPTURE_BUDGET_MS = 10_000
 
 # Lists without chance; tests of exploration set their own.
 RECOMMENDER_EXPLORATION_SHARE = 0.0
+RECOMMENDER_BUDGET_MS = 10_000
+
+RECOMMENDER_LAST_GOOD_FOLDER = tempfile.mkdtemp(prefix="recommender-lists-")
+atexit.register(shutil.rmtree, RECOMMENDER_LAST_GOOD_FOLDER, True)

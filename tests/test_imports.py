@@ -12,7 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "recommender"
 
 # Modules on the top level that every Django stage builds on; they import no stage.
-DJANGO_ROOT = {"models", "conf", "catalog", "exceptions", "tokens", "signals", "api_keys", "audit", "problems"}
+DJANGO_ROOT = {"models", "conf", "catalog", "exceptions", "tokens", "signals", "api_keys", "audit", "problems"} | {
+    "deadline",
+    "telemetry",
+}
 ALLOWED = {
     "capture": DJANGO_ROOT,
     "dataset": set(),
@@ -21,6 +24,7 @@ ALLOWED = {
     | {"capture", "privacy.views", "serving.authentication", "serving.problems", "serving.schema"},
     "evaluation": {"dataset", "encoders.tables"},
     "experiments": set(),
+    "operations": DJANGO_ROOT | {"capture", "delivery", "index", "serving"},
     "privacy": DJANGO_ROOT | {"capture", "serving.authentication", "serving.problems", "serving.schema"},
     "quality": DJANGO_ROOT | {"capture", "index.reading"},
     "index": DJANGO_ROOT | {"dataset", "encoders.tables"},

@@ -66,7 +66,9 @@ PARTS: Final[Mapping[str, Label]] = {
 RUNGS: Final[Mapping[str, Label]] = {
     "personal": gettext_lazy("Personal: from this visitor's own events"),
     "item": gettext_lazy("Items: from what the list starts from"),
+    "segment": gettext_lazy("Segment: popular among the kind of items that this visitor takes most"),
     "popular": gettext_lazy("Popular: the same list for everybody"),
+    "last_good": gettext_lazy("Last good: kept on disk, because the database did not answer in time"),
     "nothing": gettext_lazy("Nothing: there is nothing to show yet"),
 }
 COUNTS: Final[Mapping[str, Label]] = {

@@ -18,7 +18,7 @@ from uuid import uuid4
 import msgspec
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
 
-from recommender.capture import deadline
+from recommender import deadline
 from recommender.capture.batch import NOBODY, REFUSED, Batch, Outcome, Sender
 from recommender.capture.drafts import Rejected
 from recommender.capture.drained import note_drained

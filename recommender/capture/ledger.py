@@ -38,6 +38,11 @@ class Line:
         return self.received - self.stored - self.duplicate - self.quarantined - self.refused
 
     @property
+    def source_name(self) -> str:
+        """One lower-case word, for programs."""
+        return Event.Source(self.source).name.lower()
+
+    @property
     def source_label(self) -> str:
         return str(Event.Source(self.source).label)
 

@@ -114,6 +114,8 @@ def compare(
         (NUMBERED, list(numbered)),
     ]
     wanted = [(source, value) for source, value in wanted if value]
+    if not wanted:
+        return []
     items = available_items(within)
     rows = _run(version, vector, wanted, exclude, items, exact=not version.has_ann_index)
     if version.has_ann_index and sum(row.source == NEAREST for row in rows) < nearest:

@@ -5,6 +5,7 @@ from recommender.models.changes import ItemChange
 from recommender.models.events import Event, Impression, LedgerEntry, QuarantinedEvent, RateBucket
 from recommender.models.experiments import HOLDOUT_ARM, Arm, Experiment
 from recommender.models.feedback import Feedback
+from recommender.models.health import Heartbeat
 from recommender.models.items import item_foreign_key
 from recommender.models.operations import AuditEntry, TrainingSchedule
 from recommender.models.placements import Placement, SavedFilter, Source
@@ -29,6 +30,7 @@ __all__ = [
     "Event",
     "Experiment",
     "Feedback",
+    "Heartbeat",
     "Impression",
     "ItemChange",
     "ItemEmbedding",

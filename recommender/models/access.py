@@ -15,6 +15,7 @@ class ApiKey(models.Model):
         EXPORT = "export", _("read all that is stored of a visitor")
         ERASE = "erase", _("erase a visitor")
         SEARCH = "search", _("search for items")
+        METRICS = "metrics", _("read health and metrics")
 
     name = models.CharField(_("name"), max_length=100)
     prefix = models.CharField(_("prefix"), max_length=12, unique=True, editable=False)

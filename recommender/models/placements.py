@@ -28,6 +28,7 @@ class Source(models.TextChoices):
     NEW = "new", _("new items, ranked for this visitor")
     NEWEST = "newest", _("the newest items, the same for everybody")
     TRENDING = "trending", _("what more visitors take than usual")
+    SEGMENT = "segment", _("what is popular among the kind of items that the visitor takes most")
     POPULAR = "popular", _("what is popular")
 
 

@@ -1,31 +1,33 @@
 """Who asks, for a page that must not break."""
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import Error, connection, transaction
+from django.db import Error, transaction
 from django.http import HttpRequest
 
 from recommender.capture.consent import NAMES, Consent, default_consent
 from recommender.capture.visitor import consent_of, visitor_of
 from recommender.catalog import get_catalog
 from recommender.conf import conf
+from recommender.index import budget
+from recommender.index.reading import has_begun
 from recommender.models import Visitor
 from recommender.serving.page import Page
+from recommender.serving.rungs import Unanswered, ask
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 
 def visitor_or_none(request: HttpRequest) -> Visitor | None:
-    """The request's visitor; None for somebody without events, and where the database does not say."""
-    try:
-        with _savepoint():
-            return visitor_of(request)
-    except Error:
-        logger.warning("The visitor of this request could not be read.", exc_info=True)
-        return None
+    """The request's visitor; None for somebody without events, and where the database does not say in time."""
+    return ask_in_time(partial(visitor_of, request))
 
 
 def page_of(request: HttpRequest) -> Page:
@@ -37,9 +39,15 @@ def page_of(request: HttpRequest) -> Page:
 
 
 def basket_of(request: HttpRequest) -> frozenset[Any]:
-    """Keys of what lies in the request's basket, as the catalogue tells; none where the database does not say."""
+    """Keys of what lies in the request's basket, as the catalogue tells; none where that cannot be read in time.
+
+    Inside a transaction of the page it is read there, without a limit: the shop's own code may write, and what it wrote
+    must stay.
+    """
+    if not has_begun():
+        return ask_in_time(lambda: frozenset(get_catalog().basket(request))) or frozenset()
     try:
-        with _savepoint():
+        with transaction.atomic():
             return frozenset(get_catalog().basket(request))
     except Error:
         logger.warning("The basket of this request could not be read.", exc_info=True)
@@ -57,15 +65,19 @@ def consent_for_page(request: HttpRequest | None) -> str:
 
 
 def consent_or_none(request: HttpRequest) -> Visitor.Consent:
-    """The request's level of consent; NONE where the database does not say."""
+    """The request's level of consent; NONE where the database does not say in time."""
+    return ask_in_time(partial(consent_of, request)) or Consent.NONE
+
+
+def ask_in_time(answer: Callable[[], T]) -> T | None:
+    """What only the database knows of a request; None where it does not say in time."""
     try:
-        with _savepoint():
-            return consent_of(request)
-    except Error:
-        logger.warning("The consent of this request could not be read.", exc_info=True)
-        return Consent.NONE
+        with within_budget():
+            return ask("visitor", answer)
+    except Unanswered:
+        return None
 
 
-def _savepoint() -> AbstractContextManager[Any]:
-    """Inside the shop's own transaction a failed read must not poison it."""
-    return transaction.atomic() if connection.in_atomic_block else nullcontext()
+def within_budget() -> AbstractContextManager[None]:
+    """Around all that a list reads: whose it is, and the list."""
+    return budget.within(conf.BUDGET_MS / 1_000)

@@ -14,6 +14,7 @@ from recommender.dataset.ranking_features import LINKED, LINKS, SIMILARITIES, ST
 from recommender.index.nearest import NAMED, NEAREST, NUMBERED, POPULAR, Row, Vector, compare
 from recommender.index.partitions import unpack_vectors
 from recommender.models import ModelVersion, SavedFilter
+from recommender.telemetry import count_candidates
 
 POPULAR_CANDIDATES: Final = 50
 UNKNOWN: Final = bytes(4 * len(STATISTICS))
@@ -80,6 +81,7 @@ def retrieve(
         within=within,
     )
     rows = list({row.item_id: row for row in found}.values())  # an item comes once, whichever source named it
+    count_candidates(len(found), len(rows))
     if not rows:
         return _none(version)
     numbers = np.array([row.row for row in rows], dtype=np.int64)

@@ -1,15 +1,25 @@
 """An entry as it is shown: the catalogue's title, address, picture and price, for the page and for the API alike."""
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
+
+from django.db import Error
 
 from recommender.catalog import get_catalog
 from recommender.serving.query import Entry
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a template or a JSON client needs of one item; addresses as the catalogue gives them, "" where unknown."""
+    """What a template or a JSON client needs of one item; addresses as the catalogue gives them, "" where unknown.
+
+    Attributes:
+        item: the shop's own object; None in a list that was kept for an outage.
+    """
 
     item: Any
     id: Any
@@ -22,10 +32,17 @@ class Card:
     reason: str
     slot: int
 
+    @property
+    def pk(self) -> Any:
+        """As the shop's own object has it."""
+        return self.id
+
 
 def card(entry: Entry) -> Card:
     """Ask the catalogue once for everything that is shown."""
     catalog, item = get_catalog(), entry.item
+    if isinstance(item, Card):
+        return replace(item, slot=entry.slot)
     return Card(
         item=item,
         id=item.pk,
@@ -37,4 +54,29 @@ def card(entry: Entry) -> Card:
         score=round(entry.score, 6),
         reason=entry.reason,
         slot=entry.slot,
+    )
+
+
+def cards_of(entries: Iterable[Entry]) -> list[Card]:
+    """As `card`, in order; none where the catalogue asks a database for them that is gone since the list was made."""
+    try:
+        return [card(entry) for entry in entries]
+    except Error:
+        logger.warning("A list cannot be shown: add to Catalog.select_related what its cards need.", exc_info=True)
+        return []
+
+
+def plain(shown: Card) -> Card:
+    """The same without the shop's object, of types that JSON has."""
+    return replace(
+        shown,
+        item=None,
+        id=shown.id if isinstance(shown.id, int) else str(shown.id),
+        title=str(shown.title),
+        url=str(shown.url),
+        image_url=str(shown.image_url),
+        price=str(shown.price),
+        price_cents=None if shown.price_cents is None else int(shown.price_cents),
+        score=float(shown.score),
+        reason=str(shown.reason),
     )

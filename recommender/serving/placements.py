@@ -44,7 +44,7 @@ DEFAULTS: Final[Mapping[str, Placement]] = {
         Placement(
             name=FOR_YOU,
             sources=[Source.PERSONAL],
-            fallbacks=[Source.POPULAR],
+            fallbacks=[Source.SEGMENT, Source.POPULAR],
             exclude_bought_days=0.5,
             diversity=0.1,
         ),

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Model
-
 from recommender.models import Visitor
 
 PERSONAL: Final = "personal"  # from this visitor's own events
 ITEM: Final = "item"  # from the item that the list starts from
+SEGMENT: Final = "segment"  # the same for all who like this kind of item
 POPULAR: Final = "popular"  # the same for everybody
+LAST_GOOD: Final = "last_good"  # kept on disk; the database did not answer
 NOTHING: Final = "nothing"
+RUNGS: Final = (PERSONAL, ITEM, SEGMENT, POPULAR, LAST_GOOD, NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Entry:
     """One item of a list.
 
     Attributes:
-        item: the shop's own object.
+        item: the shop's own object; the kept `Card` where the rung is LAST_GOOD.
         score: what ordered the list, higher is better; comparable inside one list only.
         reason: why it is here, for the shopper, translated; "" where the list's title says it all.
         slot: 1-based place.
@@ -63,7 +64,7 @@ class Entry:
         rule: pk of the Rule that put the item into this slot.
     """
 
-    item: Model
+    item: Any
     score: float
     reason: str
     slot: int

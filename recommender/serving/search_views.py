@@ -18,7 +18,7 @@ from recommender.index.publish import live_version
 from recommender.index.reading import reading
 from recommender.models import ApiKey, Visitor
 from recommender.serving.authentication import VISITOR_PARAMETERS
-from recommender.serving.cards import card
+from recommender.serving.cards import cards_of
 from recommender.serving.impressions import list_token
 from recommender.serving.problems import BAD_KEY, documented_problem
 from recommender.serving.query import Entry
@@ -101,5 +101,5 @@ def _body(text: str, visitor: Visitor | None, entries: list[Entry], following: i
         "version": version_id,
         "next": following,
         "token": list_token(visitor, PLACEMENT, RUNG, version_id, entries) if entries else "",
-        "items": [card(entry) for entry in entries],
+        "items": cards_of(entries),
     }

@@ -14,7 +14,7 @@ from rest_framework import serializers
 from recommender.catalog import item_key, key_field
 from recommender.conf import conf
 from recommender.serving.placements import FOR_YOU, length_of, needs_items, placement_named, placements
-from recommender.serving.query import Query
+from recommender.serving.query import RUNGS, Query
 from recommender.tokens import read_impressions
 
 MAX_EXCLUDED = 500
@@ -226,8 +226,9 @@ class RecommendationsSerializer(serializers.Serializer):
 
     title = serializers.CharField(help_text="A heading for the list, in the caller's language.")
     rung = serializers.ChoiceField(
-        ["personal", "item", "popular", "nothing"],
-        help_text="What answered: the visitor's own events, the named item, what is popular, or nothing at all.",
+        RUNGS,
+        help_text="What answered: the visitor's own events, the named item, what is popular among the visitor's kind "
+        "of items or with everybody, a list kept from before while the database is away, or nothing at all.",
     )
     version = serializers.IntegerField(allow_null=True, help_text="The model version behind the list, if any.")
     token = serializers.CharField(help_text="Goes back with clicks on this list; empty for an empty list.")

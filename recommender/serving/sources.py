@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from recommender.models import Arm, Source
-from recommender.serving import classic, lists, personal
+from recommender.serving import classic, lists, personal, segment
 from recommender.serving.entries import Found
 from recommender.serving.page import Asked
-from recommender.serving.query import ITEM, PERSONAL, POPULAR
+from recommender.serving.query import ITEM, PERSONAL, POPULAR, SEGMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ FINDERS: Final[Mapping[str, Finder]] = {
     Source.VIEWED: Finder(PERSONAL, lists.recently_viewed, needs_visitor=True),
     Source.NEW: Finder(PERSONAL, personal.new_for_you, needs_visitor=True),
     Source.NEWEST: Finder(POPULAR, lists.newest),
+    Source.SEGMENT: Finder(SEGMENT, segment.popular_in_segment, needs_visitor=True),
     Source.TRENDING: Finder(POPULAR, lists.trending),
     Source.POPULAR: Finder(POPULAR, lists.popular_now),
     # What only experiments show.

@@ -1,12 +1,13 @@
 """Lists for browsers and apps. The caller gets its own visitor's list; only an app with a key names another visitor."""
 
-import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
-from django.db import Error
-from django.http import HttpResponseBase
+from django.db import connection
+from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from drf_spectacular.openapi import AutoSchema
@@ -17,17 +18,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from recommender.catalog import item_key, item_model
-from recommender.conf import conf
-from recommender.index.reading import reading
 from recommender.models import ApiKey, Visitor
 from recommender.serving.authentication import VISITOR_PARAMETERS, CallerView
-from recommender.serving.caller import basket_of, visitor_or_none
-from recommender.serving.cards import card
+from recommender.serving.caller import ask_in_time, basket_of, visitor_or_none, within_budget
+from recommender.serving.cards import cards_of
 from recommender.serving.etags import list_etag
 from recommender.serving.placements import SIMILAR_ITEMS
 from recommender.serving.problems import BAD_KEY, documented_problem
 from recommender.serving.query import Query, Recommendations
 from recommender.serving.recommend import recommend, recommend_page
+from recommender.serving.rungs import Unanswered, ask
 from recommender.serving.schema import documented
 from recommender.serving.serializers import (
     ListParameters,
@@ -36,8 +36,6 @@ from recommender.serving.serializers import (
     RecommendationParameters,
     RecommendationsSerializer,
 )
-
-logger = logging.getLogger(__name__)
 
 EXAMPLE: Final = OpenApiExample(
     "A list",
@@ -94,8 +92,27 @@ class ListView(CallerView):
     schema = AutoSchema()
     scopes = {"GET": ApiKey.Scope.LISTS}
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with within_budget():
+            response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+            return response
+
+    def perform_authentication(self, request: Request) -> None:
+        """Who asks; nobody while the database does not say: then the list is the one for everybody."""
+        self.is_known = True
+        if connection.in_atomic_block:  # of the shop: there the use of a key is noted, or not, with the rest
+            super().perform_authentication(request)
+            return
+        try:
+            ask("visitor", partial(super().perform_authentication, request))
+        except Unanswered:
+            self.is_known = False
+            request.user, request.auth = AnonymousUser(), None
+
     def visitor(self, request: Request) -> Visitor | None:
         """The session's visitor, or whom an app with a key names; None for somebody without events or consent."""
+        if not self.is_known:
+            return None
         named = self.named_visitor(request)
         return named if named or isinstance(request.auth, ApiKey) else visitor_or_none(request._request)
 
@@ -190,15 +207,10 @@ def list_body(found: Recommendations) -> dict[str, Any]:
         "rung": found.rung,
         "version": found.version_id,
         "token": found.token,
-        "items": [card(entry) for entry in found.entries],
+        "items": cards_of(found.entries),
     }
 
 
 def any_item_exists(item_ids: Sequence[Any]) -> bool:
-    """Whether the shop has one of the items; True where the database does not say, so that the ladder answers."""
-    try:
-        with reading(conf.BUDGET_MS):
-            return item_model()._default_manager.filter(pk__in=item_ids).exists()
-    except Error:
-        logger.warning("The database did not say whether an item exists.", exc_info=True)
-        return True
+    """Whether the shop has one of them; True where the database does not say in time, so that the ladder answers."""
+    return ask_in_time(item_model()._default_manager.filter(pk__in=item_ids).exists) is not False

@@ -1,6 +1,7 @@
 """`{% load recommender %}`: the lists as HTML. A list that is empty or fails renders nothing; the page goes on.
 
-Every list tag takes n=, title=, exclude= (an item, a key, or several) and template= (instead of recommender/list.html):
+Every list tag takes n=, title=, exclude= (an item, a key, or several), template= (instead of recommender/list.html)
+and lazy=True (the browser fetches the list when its place comes near the viewport; the page may lie in a cache):
 
     {% recommended_for_you n=12 %}                {% buy_again %}       {% recently_viewed exclude=product %}
     {% similar_items product title=_("Like it") %}   {% bought_together product n=4 %}
@@ -29,8 +30,16 @@ from django.utils.safestring import SafeString, mark_safe
 from recommender.capture.consent import Consent
 from recommender.conf import conf
 from recommender.serving import placements
-from recommender.serving.caller import basket_of, consent_for_page, consent_or_none, page_of, visitor_or_none
-from recommender.serving.cards import card
+from recommender.serving.caller import (
+    basket_of,
+    consent_for_page,
+    consent_or_none,
+    page_of,
+    visitor_or_none,
+    within_budget,
+)
+from recommender.serving.cards import cards_of
+from recommender.serving.fragments import fragment_url
 from recommender.serving.page import Page
 from recommender.serving.placements import length_of, needs_items
 from recommender.serving.query import Query
@@ -89,7 +98,8 @@ def recommendations_page(context: Context, *names: str, **options: Any) -> SafeS
     if request is not None:
         queries = [query for name in names if (query := _query(request, name, **options))]
         page = page_of(request)
-        page.prepared |= {found.placement: found for found in recommend_page(queries, page)}
+        with within_budget():
+            page.prepared |= {found.placement: found for found in recommend_page(queries, page)}
     return NOTHING
 
 
@@ -125,15 +135,20 @@ def _render(
     title: str | None = None,
     exclude: Any = None,
     template: str = "recommender/list.html",
+    lazy: bool = False,
 ) -> SafeString:
-    """The list as HTML, nothing where it is empty."""
+    """The list as HTML, nothing where it is empty; or the place for it."""
+    if lazy:
+        return _place(context, placement, _keys(items), n, _keys(exclude), title, template)
     request = context.get("request")
     page = page_of(request) if request else Page()
     found = page.prepared.pop(placement, None)
     if found is None:
-        query = _query(request, placement, items=items, n=n, exclude=exclude)
-        found = recommend(query, page) if query else None
-    if found is None or not found.entries:
+        with within_budget():
+            query = _query(request, placement, items=items, n=n, exclude=exclude)
+            found = recommend(query, page) if query else None
+    cards = cards_of(found.entries[:n]) if found else []
+    if found is None or not cards:
         return NOTHING
     shown = {
         "title": title or found.title,
@@ -141,12 +156,42 @@ def _render(
         "rung": found.rung,
         "token": found.token,
         "heading_id": f"recommender-{token_hex(4)}",  # the same list may stand on a page twice
-        "cards": [card(entry) for entry in found.entries[:n]],
+        "cards": cards,
         **_feedback(context),
     }
+    return _rendered(context, template, shown)
+
+
+def _place(
+    context: Context,
+    name: str,
+    items: tuple[Any, ...],
+    n: int | None,
+    exclude: tuple[Any, ...],
+    title: str | None,
+    template: str,
+) -> SafeString:
+    """Blank cards that keep the list's place until its script, or the shop's htmx, has fetched it."""
+    placement = placements.placements().get(name)
+    if placement is None or (not items and needs_items(placement)):
+        return NOTHING
+    length, heading = min(n or length_of(placement), conf.MAX_LIST_LENGTH), title or placements.title_of(placement)
+    is_first = not context.render_context.get("recommender_lazy")
+    context.render_context["recommender_lazy"] = True
+    shown = {
+        "title": heading,
+        "placement": name,
+        "url": fragment_url(name, items, length, exclude, heading, template),
+        "blanks": range(length),
+        "script": static("recommender/lazy.js") if is_first else "",
+        "nonce": _nonce(context),
+    }
+    return _rendered(context, "recommender/lazy.html", shown)
+
+
+def _rendered(context: Context, template: str, shown: dict[str, Any]) -> SafeString:
     engine = context.template.engine  # type: ignore[union-attr]  # set while a template is rendered
-    rendered = engine.get_template(template).render(context.new(shown))
-    return mark_safe(rendered)  # noqa: S308  a template's output
+    return mark_safe(engine.get_template(template).render(context.new(shown)))  # noqa: S308  a template's output
 
 
 def _feedback(context: Context) -> dict[str, Any]:
@@ -156,7 +201,7 @@ def _feedback(context: Context) -> dict[str, Any]:
         return {}
     return {
         "takes_feedback": True,
-        "next": request.get_full_path(),
+        "next": context.get("recommender_next") or request.get_full_path(),
         # Only somebody who is logged in needs the token; for others it would set a cookie.
         "is_logged_in": getattr(getattr(request, "user", None), "is_authenticated", False),
         "csrf_token": context.get("csrf_token"),

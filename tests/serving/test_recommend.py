@@ -15,7 +15,7 @@ from recommender.serving.placements import PLACEMENTS
 from recommender.serving.query import Query, Recommendations
 from recommender.serving.recommend import recommend
 from recommender.tokens import read_impressions
-from shop.models import Product
+from shop.models import Category, Department, Product
 from tests.tiny_tables import linear_ranker
 from tests.worlds import make_event, make_products, publish_tiny_version
 
@@ -109,10 +109,18 @@ def test_excluded_items_are_left_out(visitor: Visitor) -> None:
     assert sorted(numbers(found)) == sorted(set(range(20)) - {0, 4})
 
 
-def test_a_visitor_who_only_knows_new_items_gets_what_is_popular(visitor: Visitor) -> None:
+def test_a_visitor_who_only_knows_new_items_gets_what_is_popular_among_their_kind(visitor: Visitor) -> None:
     publish_tiny_version(make_products(5))
-    make_event(visitor, make_products(1, "New")[0], VIEW)
-    assert for_you(visitor).rung == "popular"
+    other = Category.objects.create(
+        name="Fruit", slug="fruit", department=Department.objects.create(name="Fresh", slug="fresh")
+    )
+    Product.objects.filter(name__in=["Product 1", "Product 4"]).update(category=other)
+    new = make_products(1, "New")[0]
+    make_event(visitor, new, VIEW)
+    assert (for_you(visitor).rung, numbers(for_you(visitor))) == ("segment", [0, 2, 3])
+    assert {entry.reason for entry in for_you(visitor).entries} == {"Popular in Pantry"}
+    Product.objects.filter(pk=new.pk).update(category=other)
+    assert numbers(for_you(visitor)) == [1, 4]
 
 
 def test_new_items_do_not_use_up_the_places_of_known_ones(visitor: Visitor) -> None:
@@ -249,7 +257,7 @@ def test_a_broken_encoder_file_steps_down(visitor: Visitor, broken: str) -> None
     make_event(visitor, products[0])
     with connection.cursor() as cursor:
         cursor.execute(broken)
-    assert for_you(visitor).rung == "popular"
+    assert for_you(visitor).rung == "segment"
 
 
 def test_a_file_that_is_no_onnx_steps_down(visitor: Visitor) -> None:
@@ -257,7 +265,7 @@ def test_a_file_that_is_no_onnx_steps_down(visitor: Visitor) -> None:
     version = publish_tiny_version(products, artifacts={"visitor_encoder.onnx": b"not a model"})
     assert ModelArtifact.objects.get(version=version).sha256 == hashlib.sha256(b"not a model").hexdigest()
     make_event(visitor, products[0])
-    assert for_you(visitor).rung == "popular"
+    assert for_you(visitor).rung == "segment"
 
 
 def test_without_the_embedding_table_the_events_still_answer(visitor: Visitor) -> None:
@@ -271,7 +279,7 @@ def test_without_the_embedding_table_the_events_still_answer(visitor: Visitor) -
 
 
 def test_a_slow_database_steps_down_inside_the_budget(visitor: Visitor, settings, monkeypatch) -> None:
-    settings.RECOMMENDER_BUDGET_MS = 50
+    settings.RECOMMENDER_BUDGET_MS = 1_000
     products = make_products(5)
     publish_tiny_version(products)
     make_event(visitor, products[0])
@@ -280,7 +288,7 @@ def test_a_slow_database_steps_down_inside_the_budget(visitor: Visitor, settings
     )
     before = timezone.now()
     assert for_you(visitor).rung == "popular"
-    assert timezone.now() - before < timedelta(seconds=2)
+    assert timezone.now() - before < timedelta(seconds=1.5)
 
 
 def test_a_cache_that_is_down_costs_only_time(settings) -> None:
@@ -292,12 +300,13 @@ def test_a_cache_that_is_down_costs_only_time(settings) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_broken_transaction_around_gives_nothing_and_raises_nothing(visitor: Visitor) -> None:
+def test_a_broken_transaction_around_costs_no_list(visitor: Visitor) -> None:
     publish_tiny_version(make_products(3))
     forget_live_version()
     with transaction.atomic():
+        assert Visitor.objects.exists()
         transaction.set_rollback(True)  # as after a caught IntegrityError
-        assert for_you(visitor).rung == "nothing"
+        assert for_you(visitor).rung == "popular"
 
 
 # --- the other lists

@@ -2,7 +2,7 @@ import re
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.template import Context, Template
 from django.test import RequestFactory
 from django.test.utils import override_settings
@@ -201,6 +201,24 @@ def test_the_important_list_further_down_chooses_first(products: list[Product]) 
     above, below = render(page).split("|")
     assert titles(below) == ["Product 0", "Product 1"]
     assert len(titles(above)) == 2 and not set(titles(above)) & set(titles(below))
+
+
+def test_a_basket_that_is_made_when_asked_for_stays(products: list[Product], monkeypatch) -> None:
+    def basket(self: object, request: object) -> list[int]:
+        User.objects.get_or_create(username="the shop's own row")
+        return [products[0].pk]
+
+    monkeypatch.setattr("shop.recommendations.ProductCatalog.basket", basket)
+    assert titles(render("{% recommended_for_you n=2 %}")) == ["Product 1", "Product 2"]
+    assert User.objects.filter(username="the shop's own row").exists()
+
+
+def test_a_card_whose_look_up_fails_costs_the_list_not_the_page(products: list[Product], monkeypatch) -> None:
+    def item_url(self: object, item: Product) -> str:
+        raise OperationalError("the server is gone")
+
+    monkeypatch.setattr("shop.recommendations.ProductCatalog.item_url", item_url)
+    assert render("before {% recommended_for_you n=2 %} behind") == "before  behind"
 
 
 def test_what_lies_in_the_basket_is_left_out(products: list[Product], monkeypatch) -> None:

@@ -1,0 +1,189 @@
+"""Connections of our own for what lists read: at most RECOMMENDER_CONNECTIONS a process, shared by its threads.
+
+The page's connection belongs to the shop. Ours are in autocommit, have our limits from their first moment on, plan our
+statements once, and may be cut at any time, as the page's may not inside its transaction.
+"""
+
+import copy
+import os
+import select
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from django.core import mail
+from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, connections
+from psycopg.pq import TransactionStatus
+
+from recommender.conf import conf
+
+IDLE_SECONDS: Final = 60.0  # a connection that nobody needed for so long is closed
+CONNECT_SECONDS: Final = 2  # libpq takes no less; nobody waits for it, see `borrow`
+MAX_EF_SEARCH: Final = 1_000  # pgvector's limit
+
+
+def index_settings(neighbours: int) -> dict[str, str]:
+    """For a scan of the index that finds up to `neighbours`."""
+    return {
+        # An index scan that a filter leaves short goes on instead of returning fewer rows.
+        "hnsw.iterative_scan": "relaxed_order",
+        "hnsw.ef_search": str(min(max(conf.HNSW_EF_SEARCH, neighbours), MAX_EF_SEARCH)),
+    }
+
+
+def time_limits(seconds: float) -> dict[str, str]:
+    """Cut off a statement and the wait for a lock."""
+    limit = f"{max(round(seconds * 1_000), 1)}ms"
+    return {"statement_timeout": limit, "lock_timeout": limit}
+
+
+class Pool:
+    """Django connections, the last one used first."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._idle: list[tuple[Any, float]] = []  # connection, since when
+        self._count = 0  # idle, borrowed and being made
+        self._making = 0
+        self._waiting = 0  # threads
+        self._failure: tuple[float, BaseException] = (0.0, OperationalError())
+
+    @contextmanager
+    def borrow(self, seconds: float) -> Iterator[Any]:
+        """A connection within `seconds`. It is made by another thread: to a frozen server, connecting takes for ever.
+
+        Raises:
+            OperationalError: there is none in time, or the server refuses.
+        """
+        connection = self._take(seconds)
+        try:
+            yield connection
+        finally:
+            self._give_back(connection)
+
+    def _take(self, seconds: float) -> Any:
+        began = time.monotonic()
+        with self._changed:
+            self._waiting += 1
+            try:
+                while True:
+                    if (connection := self._idle_one()) is not None:
+                        return connection
+                    self._ask_for_one(began)
+                    left = began + seconds - time.monotonic()
+                    if left <= 0:
+                        raise OperationalError(f"No connection for a list within {seconds * 1_000:.0f} ms.")
+                    self._changed.wait(left)
+            finally:
+                self._waiting -= 1
+
+    def _idle_one(self) -> Any:
+        too_old = time.monotonic() - IDLE_SECONDS  # something on the way may have forgotten it
+        while self._idle:
+            connection, since = self._idle.pop()
+            if since > too_old and _is_usable(connection):
+                return connection
+            self._close(connection)
+        return None
+
+    def _ask_for_one(self, began: float) -> None:
+        """Have a connection made, unless as many come as are waited for. A server that refuses is not asked again."""
+        if self._failure[0] >= began:
+            if not self._count:
+                raise self._failure[1]
+        elif self._making < self._waiting and self._count < conf.CONNECTIONS:
+            try:
+                threading.Thread(target=self._make, name="recommender-connect", daemon=True).start()
+            except RuntimeError as error:  # the machine has no more threads
+                raise OperationalError(str(error)) from error
+            self._count += 1
+            self._making += 1
+
+    def _make(self) -> None:
+        try:
+            connection = _connect()
+        except BaseException as error:  # whatever it is, whoever waits shall know
+            with self._changed:
+                self._count -= 1
+                self._making -= 1
+                self._failure = (time.monotonic(), error)
+                self._changed.notify_all()
+            return
+        with self._changed:
+            self._making -= 1
+            self._keep(connection)
+
+    def _give_back(self, connection: Any) -> None:
+        with self._changed:
+            if _is_usable(connection):
+                self._keep(connection)
+            else:
+                self._close(connection)
+            too_old = time.monotonic() - IDLE_SECONDS
+            while self._idle and self._idle[0][1] < too_old:
+                self._close(self._idle.pop(0)[0])
+
+    def _keep(self, connection: Any) -> None:
+        if self.keeps() or len(self._idle) < self._waiting:
+            self._idle.append((connection, time.monotonic()))
+            self._changed.notify()
+        else:
+            self._close(connection)
+
+    def keeps(self) -> bool:
+        """Django's test runner drops its database at the end: a connection that is kept would stop it."""
+        return not hasattr(mail, "outbox")
+
+    def close(self) -> None:
+        """Close what nobody uses right now."""
+        with self._changed:
+            while self._idle:
+                self._close(self._idle.pop()[0])
+
+    def _close(self, connection: Any) -> None:
+        self._count -= 1
+        with suppress(Error):
+            connection.close()
+        self._changed.notify()  # there is room for another one
+
+
+pool: Final = Pool()
+os.register_at_fork(after_in_child=pool.__init__)  # type: ignore[misc]
+
+
+def _connect() -> Any:
+    """A connection to the default database with our limits."""
+    made = connections.create_connection(DEFAULT_DB_ALIAS)
+    made.settings_dict = settings = copy.deepcopy(made.settings_dict)
+    settings["OPTIONS"].pop("pool", None)  # that one is for the shop's pages
+    settings["OPTIONS"]["connect_timeout"] = CONNECT_SECONDS
+    made.inc_thread_sharing()
+    made.ensure_connection()
+    if not is_pooled(made):
+        wanted = index_settings(conf.CANDIDATES) | time_limits(conf.BUDGET_MS / 1_000)
+        configure(made, wanted | {"jit": "off"}, is_local=False)  # compiling takes longer than any list
+    return made
+
+
+def configure(connection: Any, settings: dict[str, str], *, is_local: bool) -> None:
+    """Set them, for the transaction (`is_local`) or for the connection."""
+    calls = ", ".join([f"set_config(%s, %s, {is_local})"] * len(settings))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {calls}", [word for pair in settings.items() for word in pair])
+
+
+def is_pooled(connection: Any) -> bool:
+    """Whether a pooler (PgBouncer) hands the server's connection on after each transaction: nothing lasts then."""
+    return bool(connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"))
+
+
+def _is_usable(connection: Any) -> bool:
+    """Whether it waits for nothing and is still there: a server that ended it has sent something."""
+    raw = connection.connection
+    if raw is None or raw.closed or raw.info.transaction_status != TransactionStatus.IDLE:
+        return False
+    waiting = select.poll()
+    waiting.register(raw.fileno(), select.POLLIN)
+    return not waiting.poll(0)

@@ -1,0 +1,223 @@
+"""On which connection lists read, and that no server, however silent, keeps them longer than their budget."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.db import OperationalError, connection, connections, transaction
+
+from recommender.index import budget
+from recommender.index.connections import Pool
+from recommender.index.reading import reading
+from recommender.models import Visitor
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def backend_pid() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+def setting(name: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting(%s)", [name])
+        return str(cursor.fetchone()[0])
+
+
+def sleep(seconds: float) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(%s)", [seconds])
+
+
+class KeepingPool(Pool):
+    """As outside tests."""
+
+    def keeps(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    made = KeepingPool()
+    yield made
+    made.close()
+
+
+def test_a_page_outside_transactions_keeps_its_connection_to_itself() -> None:
+    page, limit = backend_pid(), setting("statement_timeout")
+    with reading(10_000):
+        assert backend_pid() != page
+        assert setting("hnsw.iterative_scan") == "relaxed_order"
+        assert not connection.in_atomic_block
+    assert (backend_pid(), setting("statement_timeout")) == (page, limit)
+
+
+def test_a_transaction_that_has_begun_is_read_through_in_a_savepoint() -> None:
+    with transaction.atomic():
+        visitor, page = Visitor.objects.create(), backend_pid()
+        with reading(10_000):
+            assert backend_pid() == page
+            assert Visitor.objects.filter(pk=visitor.pk).exists()
+        assert Visitor.objects.filter(pk=visitor.pk).exists()
+
+
+def test_a_transaction_in_which_nothing_happened_yet_is_left_alone() -> None:
+    page = backend_pid()
+    with transaction.atomic():
+        with reading(10_000):
+            assert backend_pid() != page
+        assert backend_pid() == page
+
+
+def test_a_slow_statement_is_cut_off_and_the_page_goes_on() -> None:
+    page, began = backend_pid(), time.monotonic()
+    with pytest.raises(OperationalError), reading(200):
+        sleep(5)
+    assert time.monotonic() - began < 1
+    assert backend_pid() == page
+
+
+def test_several_statements_share_one_limit() -> None:
+    began = time.monotonic()
+    with pytest.raises(OperationalError), reading(300):
+        for _ in range(10):
+            sleep(0.1)
+    assert time.monotonic() - began < 1
+
+
+def test_a_used_up_budget_asks_nothing() -> None:
+    with budget.within(0.0), pytest.raises(OperationalError, match="used up"), reading(10_000):
+        pytest.fail("not reached")
+
+
+def test_blocks_inside_share_the_connection_and_its_limit() -> None:
+    with reading(10_000):
+        outer = backend_pid()
+        with reading(), reading(50, neighbours=900):
+            assert backend_pid() == outer
+            assert setting("hnsw.ef_search") == "900"
+        assert setting("hnsw.ef_search") == "300"
+
+
+def test_behind_a_pooler_nothing_is_left_on_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connections["default"].settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
+    with reading(7_000):
+        assert connection.in_atomic_block
+        assert setting("statement_timeout") == "7s"
+
+
+def test_a_connection_is_used_again(pool: Pool) -> None:
+    with pool.borrow(5) as first:
+        pass
+    with pool.borrow(5) as second:
+        assert second is first
+
+
+def test_a_connection_that_the_server_ended_is_replaced(pool: Pool) -> None:
+    with pool.borrow(5) as first, first.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    time.sleep(0.2)
+    with pool.borrow(5) as second, second.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert second is not first
+
+
+def test_when_all_are_taken_somebody_waits_only_as_long_as_it_may(pool: Pool, settings) -> None:
+    settings.RECOMMENDER_CONNECTIONS = 1
+    with pool.borrow(5):
+        began = time.monotonic()
+        with pytest.raises(OperationalError, match="within 100 ms"), pool.borrow(0.1):
+            pytest.fail("there is no second one")
+        assert time.monotonic() - began < 1
+
+
+def test_who_waits_gets_what_is_given_back(pool: Pool, settings) -> None:
+    settings.RECOMMENDER_CONNECTIONS = 1
+    got = threading.Event()
+
+    def second() -> None:
+        with pool.borrow(10):
+            got.set()
+
+    with pool.borrow(5):
+        other = threading.Thread(target=second)
+        other.start()
+        assert not got.wait(0.1)
+    assert got.wait(10)
+    other.join()
+
+
+def test_who_waits_for_one_that_breaks_gets_a_new_one(pool: Pool, settings) -> None:
+    settings.RECOMMENDER_CONNECTIONS = 1
+    got = threading.Event()
+
+    def second() -> None:
+        with pool.borrow(10):
+            got.set()
+
+    with pool.borrow(5) as first:
+        other = threading.Thread(target=second)
+        other.start()
+        assert not got.wait(0.1)
+        first.close()
+    assert got.wait(5)
+    other.join()
+
+
+def test_many_share_a_few_and_none_is_left_waiting(pool: Pool, settings) -> None:
+    settings.RECOMMENDER_CONNECTIONS = 2
+    pids: list[int] = []
+
+    def borrow_and_break(number: int) -> None:
+        with pool.borrow(20) as borrowed, borrowed.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            pids.append(cursor.fetchone()[0])
+            if number % 3 == 0:
+                borrowed.close()
+
+    others = [threading.Thread(target=borrow_and_break, args=[number]) for number in range(24)]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join()
+    assert len(pids) == 24
+
+
+def test_in_tests_nothing_stays_open() -> None:
+    own = Pool()
+    with own.borrow(5) as borrowed, borrowed.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    assert borrowed.connection is None
+    time.sleep(0.2)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid])
+        assert cursor.fetchone() is None
+
+
+def test_a_transaction_opened_by_hand_is_read_through(request: pytest.FixtureRequest) -> None:
+    transaction.set_autocommit(False)
+    request.addfinalizer(lambda: (transaction.rollback(), transaction.set_autocommit(True)))
+    visitor = Visitor.objects.create()
+    with reading(10_000):
+        assert Visitor.objects.filter(pk=visitor.pk).exists()
+    assert Visitor.objects.filter(pk=visitor.pk).exists()
+
+
+def test_a_server_that_refuses_says_so_at_once(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connections["default"].settings_dict, "PORT", "1")
+    began = time.monotonic()
+    with pytest.raises(OperationalError, match="refused"), pool.borrow(10):
+        pytest.fail("nobody listens there")
+    assert time.monotonic() - began < 5
+
+
+def test_a_test_that_forbids_the_database_forbids_it_for_lists(django_db_blocker) -> None:
+    with django_db_blocker.block(), pytest.raises(RuntimeError, match="not allowed"), reading(5_000):
+        pytest.fail("not reached")
