@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ import psutil
 import psycopg
 from uuid_utils.compat import uuid7
 
+from benchmarks import breaking
 from demo.postgres import EmbeddedPostgres
 from demo.processes import ProcessFailed, free_port, start, stop, tail
 
@@ -88,38 +88,24 @@ class CaptureShop:
 
     def kill_postgres(self) -> None:
         """SIGKILL to all of its processes at once, as a machine that loses power."""
-        for process in self._postgres_processes():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        stop(self._postgres.process, None)
+        breaking.kill(self._postgres)
 
     def start_postgres(self) -> None:
         self._postgres.stop()
         self._postgres.start()
 
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
+    def frozen(self) -> contextlib.AbstractContextManager[None]:
         """Postgres under SIGSTOP: connections stand, nobody answers."""
-        for process in self._postgres_processes():
-            process.suspend()
-        try:
-            yield
-        finally:
-            for process in self._postgres_processes():
-                process.resume()
+        return breaking.frozen(self._postgres)
 
     def cpu_seconds(self) -> tuple[float, float]:
         """CPU time used up so far by (web server, Postgres)."""
         web = psutil.Process(self._web.pid) if self._web is not None else None
-        processes = [[web, *web.children(recursive=True)] if web else [], self._postgres_processes()]
+        processes = [[web, *web.children(recursive=True)] if web else [], breaking.processes(self._postgres)]
         web_times, postgres_times = ([process.cpu_times() for process in each] for each in processes)
         return sum(each.user + each.system for each in web_times), sum(
             each.user + each.system for each in postgres_times
         )
-
-    def _postgres_processes(self) -> list[psutil.Process]:
-        main = psutil.Process(self._postgres.process.pid)
-        return [main, *main.children(recursive=True)]
 
     def environment(self) -> dict[str, str]:
         """In which a process works on this shop."""

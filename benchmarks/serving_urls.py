@@ -1,8 +1,12 @@
-"""What the recommendations are compared with: a view that does nothing, and a plain DRF list of 12 products."""
+"""What the recommendations are compared with: a view that does nothing, and a plain DRF list of 12 products.
+
+And the list as a shop keeps it in a cache, for a page that is the same for everybody.
+"""
 
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.template import Context, Template
 from django.urls import path
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
@@ -40,7 +44,16 @@ def empty(request: HttpRequest) -> HttpResponse:
     return HttpResponse(b"{}", content_type="application/json")
 
 
+WIDGET = Template("{% load cache recommender %}{% cache 60 widget %}{% recommended_for_you n=12 %}{% endcache %}")
+
+
+def cached(request: HttpRequest) -> HttpResponse:
+    """The widget out of Django's cache."""
+    return HttpResponse(WIDGET.render(Context()))
+
+
 urlpatterns = [
+    path("cached/", cached),
     path("plain/<int:category>/", PlainList.as_view()),
     path("empty/", empty),
     *shop_urlpatterns,

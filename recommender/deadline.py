@@ -1,7 +1,8 @@
 """A deadline that holds when the server says nothing at all: no setting of Postgres or libpq bounds that wait.
 
-One thread a process looks at the connections in use and shuts the socket of one that took too long. Whoever waits on
-it gets an OperationalError at once. The transaction is lost, so this is not for connections inside the shop's own.
+One thread a process looks at the connections in use and shuts the socket of one that waits for the server for too long.
+Whoever waits on it gets an OperationalError at once. The transaction is lost, so this is not for connections inside the
+shop's own.
 """
 
 import contextlib
@@ -12,6 +13,8 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any, Final
+
+from psycopg.pq import TransactionStatus
 
 LOOK_EVERY_SECONDS: Final = 0.02
 
@@ -53,22 +56,25 @@ class Watchdog:
             time.sleep(LOOK_EVERY_SECONDS)
             with self._lock:
                 now = time.monotonic()
-                for number in [number for number, (until, _) in self._due.items() if until < now]:
-                    _cut(self._due.pop(number)[1])
+                for number, (until, connection) in list(self._due.items()):
+                    if until < now and _cut(connection):
+                        del self._due[number]
                 if not self._due:
                     self._has_work.clear()
 
 
-def _cut(connection: Any) -> None:
+def _cut(connection: Any) -> bool:
+    """False where it waits for nothing right now: it may yet."""
     raw = connection.connection
-    if raw is None or raw.closed:
-        return
+    if raw is None or raw.closed or raw.info.transaction_status != TransactionStatus.ACTIVE:
+        return False
     with contextlib.suppress(OSError):  # it ended by itself in this moment
         twin = socket.socket(fileno=os.dup(raw.fileno()))
         try:
             twin.shutdown(socket.SHUT_RDWR)
         finally:
             twin.close()
+    return True
 
 
 _watchdog = Watchdog()

@@ -5,6 +5,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+RUNG_SHARE: Final = 0.6  # of what is left of the budget, for one rung: the next ones need some, too
 
 
 class _Patience(threading.local):

@@ -9,7 +9,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
@@ -18,10 +18,13 @@ from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, connections
 from psycopg.pq import TransactionStatus
 
 from recommender.conf import conf
+from recommender.index import budget
 
 IDLE_SECONDS: Final = 60.0  # a connection that nobody needed for so long is closed
 CONNECT_SECONDS: Final = 2  # libpq takes no less; nobody waits for it, see `borrow`
 MAX_EF_SEARCH: Final = 1_000  # pgvector's limit
+# Of the budget, for one statement: less than RUNG_SHARE, so that a slow one does not cost the connection.
+STATEMENT_SHARE: Final = 0.5
 
 
 def index_settings(neighbours: int) -> dict[str, str]:
@@ -162,9 +165,16 @@ def _connect() -> Any:
     made.inc_thread_sharing()
     made.ensure_connection()
     if not is_pooled(made):
-        wanted = index_settings(conf.CANDIDATES) | time_limits(conf.BUDGET_MS / 1_000)
+        wanted = index_settings(conf.CANDIDATES) | time_limits(STATEMENT_SHARE * conf.BUDGET_MS / 1_000)
         configure(made, wanted | {"jit": "off"}, is_local=False)  # compiling takes longer than any list
+    made.execute_wrappers.append(_refuse_late)
     return made
+
+
+def _refuse_late(execute: Callable[..., Any], *statement: Any) -> Any:
+    if budget.seconds_left() <= 0:
+        raise OperationalError("The budget of this list is used up.")
+    return execute(*statement)
 
 
 def configure(connection: Any, settings: dict[str, str], *, is_local: bool) -> None:

@@ -66,7 +66,7 @@ def _own(page: Any, neighbours: int, seconds: float) -> Iterator[None]:
         connections[DEFAULT_DB_ALIAS] = own  # of this thread only
         try:
             with deadline.watch(own, budget.seconds_left()):
-                if is_pooled(own) or seconds > conf.BUDGET_MS / 1_000:
+                if is_pooled(own) or seconds > budget.RUNG_SHARE * conf.BUDGET_MS / 1_000:
                     with _savepoint(own, neighbours, seconds):
                         yield
                 else:
@@ -78,7 +78,7 @@ def _own(page: Any, neighbours: int, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _savepoint(connection: Any, neighbours: int, seconds: float | None) -> Iterator[None]:
-    """Its end takes the settings back; inside a transaction only a rollback does. A failed statement poisons nothing."""
+    """Its end takes the settings back; inside a transaction only a rollback does. A failed statement harms nothing."""
     limits = {} if seconds is None else time_limits(seconds)
     is_inside = connection.in_atomic_block or not connection.get_autocommit()
     with transaction.atomic():

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
 
 from recommender.capture.tables import PURCHASE
 from recommender.conf import conf
@@ -70,7 +70,7 @@ def left_out(asked: Asked) -> frozenset[Any]:
         return frozenset()
     is_known = asked.page.has_history(visitor)
     try:
-        with nullcontext() if is_known else transaction.atomic():
+        with transaction.atomic() if connection.in_atomic_block and not is_known else nullcontext():
             if not days and not is_known:
                 return asked.page.once(("refused", visitor.pk), lambda: refused_items(visitor))
             history = asked.page.history(visitor)

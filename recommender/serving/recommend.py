@@ -19,7 +19,7 @@ from recommender.serving.last_good import is_due, keep, last_good
 from recommender.serving.page import Asked, Page
 from recommender.serving.placements import FOR_YOU, needs_items, placement_named, title_of
 from recommender.serving.query import ITEM, LAST_GOOD, NOTHING, POPULAR, Entry, Query, Recommendations
-from recommender.serving.rungs import RUNG_SHARE, Unanswered, ask
+from recommender.serving.rungs import Unanswered, ask
 from recommender.serving.sources import FINDERS, STRATEGIES, Finder
 from recommender.telemetry import count_list
 
@@ -44,7 +44,7 @@ def recommend(query: Query, page: Page | None = None, placement: Placement | Non
         if needs_items(chosen) and not query.start:
             raise ValueError(f"placement {query.placement!r} starts from an item: give item_id, or items")
         asked = Asked(query, chosen, Page() if page is None else page)
-        with budget.within(RUNG_SHARE * budget.seconds_left()):
+        with budget.within(budget.RUNG_SHARE * budget.seconds_left()):
             arm = arm_of(query.visitor)
         found = _made(asked, arm)
         if found.entries:

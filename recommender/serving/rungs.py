@@ -15,7 +15,7 @@ from recommender.telemetry import RUNG_FAILURES
 
 logger = logging.getLogger(__name__)
 
-RUNG_SHARE: Final = 0.75  # of what is left of the budget: the next rung needs some, too
+LEAST_SECONDS: Final = 0.02  # in less no rung answers: to try would only cost a connection
 AWAY: Final = (OperationalError, InterfaceError)  # the server, not the statement
 
 T = TypeVar("T")
@@ -29,13 +29,14 @@ def ask(rung: str, answer: Callable[[], T]) -> T | None:
     """What the rung answers; None where the shop has no model yet.
 
     Raises:
-        Unanswered: the next rung is asked.
+        Unanswered: there is no time left, or the rung has failed; the next one is asked.
     """
     own = breaker(rung)
-    if page_waited(rung) or not own.lets_pass():
+    seconds = budget.RUNG_SHARE * budget.seconds_left()
+    if seconds < LEAST_SECONDS or page_waited(rung) or not own.lets_pass():
         raise Unanswered
     try:
-        with budget.within(RUNG_SHARE * budget.seconds_left()), reading(conf.BUDGET_MS, conf.CANDIDATES):
+        with budget.within(seconds), reading(conf.BUDGET_MS, conf.CANDIDATES):
             found = answer()
     except NoLiveVersion:
         found = None  # a new shop, not a fault: the admin page says so

@@ -110,10 +110,12 @@ class ListView(CallerView):
             request.user, request.auth = AnonymousUser(), None
 
     def visitor(self, request: Request) -> Visitor | None:
-        """The session's visitor, or whom an app with a key names; None for somebody without events or consent."""
+        """The session's visitor, or whom an app with a key names; None for somebody without events or consent, and
+        where the database does not say in time."""
         if not self.is_known:
             return None
-        named = self.named_visitor(request)
+        name = partial(self.named_visitor, request)
+        named = name() if connection.in_atomic_block else ask_in_time(name)  # inside, an account's new row must stay
         return named if named or isinstance(request.auth, ApiKey) else visitor_or_none(request._request)
 
     def basket(self, request: Request) -> frozenset[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import OperationalError, connection, connections, transaction
 
+from recommender import deadline
 from recommender.index import budget
 from recommender.index.connections import Pool
 from recommender.index.reading import reading
@@ -33,22 +34,29 @@ def sleep(seconds: float) -> None:
 
 
 class KeepingPool(Pool):
-    """As outside tests."""
+    """As outside tests, until it is to end."""
+
+    is_open = True
 
     def keeps(self) -> bool:
-        return True
+        return self.is_open
 
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
     made = KeepingPool()
     yield made
+    made.is_open = False
     made.close()
+    until = time.monotonic() + 10
+    while made._count and time.monotonic() < until:  # one may be on its way
+        time.sleep(0.01)
+    assert made._count == 0
 
 
 def test_a_page_outside_transactions_keeps_its_connection_to_itself() -> None:
     page, limit = backend_pid(), setting("statement_timeout")
-    with reading(10_000):
+    with reading(5_000):
         assert backend_pid() != page
         assert setting("hnsw.iterative_scan") == "relaxed_order"
         assert not connection.in_atomic_block
@@ -88,13 +96,40 @@ def test_several_statements_share_one_limit() -> None:
     assert time.monotonic() - began < 1
 
 
+def test_computing_beyond_the_limit_costs_no_connection(pool: Pool) -> None:
+    with pool.borrow(5) as own, budget.within(0.1), deadline.watch(own, 0.1):
+        with own.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        time.sleep(0.3)
+        with own.cursor() as cursor, pytest.raises(OperationalError, match="used up"):
+            cursor.execute("SELECT 1")
+    with pool.borrow(5) as again:
+        assert again is own
+
+
+def test_a_statement_that_begins_in_time_and_lasts_is_cut(pool: Pool) -> None:
+    began = time.monotonic()
+    with pool.borrow(5) as own, deadline.watch(own, 0.1), own.cursor() as cursor:
+        time.sleep(0.05)
+        with pytest.raises(OperationalError):
+            cursor.execute("SELECT pg_sleep(5)")
+    assert time.monotonic() - began < 1
+
+
 def test_a_used_up_budget_asks_nothing() -> None:
     with budget.within(0.0), pytest.raises(OperationalError, match="used up"), reading(10_000):
         pytest.fail("not reached")
 
 
+def test_the_server_ends_a_slow_statement_before_the_connection_must_be_cut() -> None:
+    with reading(6_000):
+        assert setting("statement_timeout") == "5s"  # of a budget of 10 s
+    with reading(20_000):  # no list: it says itself how long it may take
+        assert setting("statement_timeout") == "20s"
+
+
 def test_blocks_inside_share_the_connection_and_its_limit() -> None:
-    with reading(10_000):
+    with reading(5_000):
         outer = backend_pid()
         with reading(), reading(50, neighbours=900):
             assert backend_pid() == outer

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from django.core.signals import request_started
 from django.db import OperationalError, connections
+from django.test import Client
 from django.utils.translation import override
 
+from recommender.api_keys import create_key
+from recommender.index import budget
 from recommender.index.publish import forget_live_version
 from recommender.models import Visitor
 from recommender.serving import breaker as breakers
@@ -85,6 +88,33 @@ def test_what_somebody_did_is_never_kept(take_database_away) -> None:
     assert recommend(Query("buy_again", visitor, 3)).entries
     take_database_away()
     assert recommend(Query("buy_again", visitor, 3)).rung == "nothing"
+
+
+def test_an_app_gets_the_list_for_everybody_while_its_visitor_cannot_be_read(client: Client, settings) -> None:
+    settings.RECOMMENDER_BUDGET_MS = 1_000
+    publish_tiny_version(make_products(6))
+    url = f"/recommender/recommendations/?visitor={Visitor.objects.create().key}"
+    headers = {"authorization": f"Api-Key {create_key('app')[1]}"}
+    other = connections["default"].copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute("LOCK TABLE recommender_visitor IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        answer = client.get(url, headers=headers)
+        assert (answer.status_code, answer.json()["rung"]) == (200, "popular")
+        assert time.monotonic() - began < 1.5
+    finally:
+        other.rollback()
+        other.close()
+
+
+def test_what_has_no_time_left_is_not_asked_and_not_blamed() -> None:
+    with budget.within(0.01):
+        for _ in range(5):
+            with pytest.raises(Unanswered):
+                ask("own", lambda: pytest.fail("not reached"))
+    assert ask("own", lambda: 1) == 1
 
 
 def test_an_empty_list_is_not_replaced_by_an_old_one() -> None:

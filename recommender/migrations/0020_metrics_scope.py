@@ -13,7 +13,7 @@ SCOPES = [
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("recommender", "0018_segment_source"),
+        ("recommender", "0019_segment_source"),
     ]
 
     operations = [
