@@ -1,9 +1,10 @@
-"""An entry for each act on trainings, versions and the schedule: who, when, what, before and after."""
+"""An entry for each act on trainings, versions, experiments and the schedule: who, when, what, before and after."""
 
 from typing import Any, Final
 
-from recommender.models import AuditEntry, ModelVersion, TrainingRun
+from recommender.models import AuditEntry, Experiment, ModelVersion, TrainingRun
 
+WORDS: Final = 200
 COMMAND_LINE: Final = "command line"
 SCHEDULE: Final = "schedule"
 
@@ -14,6 +15,7 @@ def record(
     *,
     run: TrainingRun | None = None,
     version: ModelVersion | None = None,
+    experiment: Experiment | None = None,
     old: str = "",
     new: str = "",
 ) -> None:
@@ -21,7 +23,16 @@ def record(
 
     Args:
         act: one of `AuditEntry.Act`. by: a user, a word for who else it was, or None for the plugin by itself.
-        old, new: the state before and after, in a few words.
+        old, new: the state before and after, in a few words; cut at WORDS characters.
     """
     user = by if by is not None and not isinstance(by, str) else None
-    AuditEntry.objects.create(act=act, user=user, by=str(by or "")[:150], run=run, version=version, old=old, new=new)
+    AuditEntry.objects.create(
+        act=act,
+        user=user,
+        by=str(by or "")[:150],
+        run=run,
+        version=version,
+        experiment=experiment,
+        old=old[:WORDS],
+        new=new[:WORDS],
+    )

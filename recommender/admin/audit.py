@@ -1,4 +1,4 @@
-"""The audit: who did what to trainings, versions and the schedule. Read-only."""
+"""The audit: who did what to trainings, versions, experiments and the schedule. Read-only."""
 
 from typing import Any, Final
 
@@ -9,16 +9,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from recommender.admin.read_only import ReadOnlyAdmin
-from recommender.models import AuditEntry, ModelVersion, TrainingRun
+from recommender.models import AuditEntry, Experiment, ModelVersion, TrainingRun
 
-SHOWN: Final = 20  # on the page of a run or a version
+SHOWN: Final = 20  # on the page of a run, a version or an experiment
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("at", "who", "act", "what", "change")
     list_filter = ("act", "at")
-    list_select_related = ("run", "version")
+    list_select_related = ("run", "version", "experiment")
     search_fields = ("by",)
     ordering = ("-pk",)
     list_display_links = None
@@ -29,18 +29,24 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("what"))
     def what(self, entry: AuditEntry) -> str:
+        if entry.experiment_id:
+            return _link("experiment", entry.experiment)
         if entry.version_id:
             return _link("modelversion", entry.version)
-        return _link("trainingrun", entry.run) if entry.run_id else _("the schedule")
+        if entry.run_id:
+            return _link("trainingrun", entry.run)
+        return _("the schedule") if entry.act == AuditEntry.Act.SCHEDULE else "–"
 
     @admin.display(description=gettext_lazy("change"))
     def change(self, entry: AuditEntry) -> str:
         return change(entry)
 
 
-def history(*, run: TrainingRun | None = None, version: ModelVersion | None = None) -> list[dict[str, Any]]:
-    """The newest acts on a run or a version, ready to print."""
-    of = {"run": run} if run else {"version": version}
+def history(
+    *, run: TrainingRun | None = None, version: ModelVersion | None = None, experiment: Experiment | None = None
+) -> list[dict[str, Any]]:
+    """The newest acts on one of these, ready to print."""
+    of = {"run": run} if run else {"version": version} if version else {"experiment": experiment}
     return [
         {"at": entry.at, "who": who(entry), "act": entry.get_act_display(), "change": change(entry)}
         for entry in AuditEntry.objects.filter(**of).order_by("-pk")[:SHOWN]

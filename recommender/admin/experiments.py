@@ -14,12 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from recommender import audit
+from recommender.admin.audit import history
 from recommender.admin.read_only import DetailAdmin
 from recommender.admin.verdicts import comparisons, preferences
 from recommender.conf import conf
 from recommender.exceptions import RecommenderError
-from recommender.models import Arm, Experiment
-from recommender.uplift.lifecycle import ramp, start, stop
+from recommender.models import Arm, AuditEntry, Experiment
+from recommender.uplift.lifecycle import arms_in_words, ramp, start, stop
 from recommender.uplift.report import read, read_holdout
 
 PERMISSION: Final = "recommender.run_experiment"
@@ -93,6 +95,7 @@ class ExperimentAdmin(DetailAdmin):
             "percent": round(100 * obj.share, 1),
             "may_run": request.user.has_perm(PERMISSION),
             "window": conf.ATTRIBUTION_DAYS,
+            "history": history(experiment=obj),
         }
 
     def holdout(self, request: HttpRequest) -> TemplateResponse:
@@ -108,13 +111,20 @@ class ExperimentAdmin(DetailAdmin):
         }
         return self.render(request, "admin/recommender/experiment/holdout.html", None, context)
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Who draws up a draft's arms, and who changes them, is audited in the transaction of the form."""
+        before = arms_in_words(form.instance)
+        super().save_related(request, form, formsets, change)
+        if (after := arms_in_words(form.instance)) != before:
+            audit.record(AuditEntry.Act.ARMS, request.user, experiment=form.instance, old=before, new=after)
+
     # --- acts
 
     def start(self, request: HttpRequest, pk: int) -> HttpResponse:
         return self._act(request, pk, lambda found: start(found, request.user), _("Started."))
 
     def stop(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._act(request, pk, stop, _("Stopped."))
+        return self._act(request, pk, lambda found: stop(found, request.user), _("Stopped."))
 
     def ramp(self, request: HttpRequest, pk: int) -> HttpResponse:
         try:
@@ -122,7 +132,8 @@ class ExperimentAdmin(DetailAdmin):
         except forms.ValidationError as error:
             messages.error(request, " ".join(error.messages))
             return redirect("admin:recommender_experiment_change", pk)
-        return self._act(request, pk, lambda found: ramp(found, percent / 100), _("More visitors take part."))
+        share = percent / 100
+        return self._act(request, pk, lambda found: ramp(found, share, request.user), _("More visitors take part."))
 
     def _act(self, request: HttpRequest, pk: int, act: Any, said: str) -> HttpResponse:
         if not request.user.has_perm(PERMISSION):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from recommender.admin.charts import number
 
 SIDE: Final = 300.0  # of the square drawings, in their own units
-MARGIN: Final = 44.0
+MARGIN: Final = 58.0
 FLOOR: Final = 1e-4  # the lowest share that is drawn on a logarithmic axis
 COLUMNS_WIDE, COLUMNS_HIGH = 380.0, 130.0
 COLUMNS_LEFT, COLUMNS_BOTTOM = 40.0, 22.0

@@ -9,13 +9,14 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from recommender.models.experiments import Experiment
 from recommender.models.training import ModelVersion, TrainingRun
 
 DAY_HOURS = 24
 
 
 class AuditEntry(models.Model):
-    """One act on a training, a version or the schedule, written in the act's own transaction. Never changed.
+    """One act on a training, a version, an experiment or the schedule, stored with the act itself. Never changed.
 
     Not Django's LogEntry: that one needs a user, and trainings, the schedule and the command line act as well.
     """
@@ -30,6 +31,10 @@ class AuditEntry(models.Model):
         UNPIN = "unpin", _("unpinned")
         PRUNE = "prune", _("vectors removed")
         SCHEDULE = "schedule", _("schedule changed")
+        ARMS = "arms", _("arms changed")
+        START = "start", _("experiment started")
+        RAMP = "ramp", _("more visitors let in")
+        STOP = "stop", _("experiment stopped")
 
     at = models.DateTimeField(_("at"), db_default=Now(), editable=False)
     user = models.ForeignKey(
@@ -42,6 +47,9 @@ class AuditEntry(models.Model):
     )
     version = models.ForeignKey(
         ModelVersion, models.SET_NULL, null=True, blank=True, related_name="audit", verbose_name=_("version")
+    )
+    experiment = models.ForeignKey(
+        Experiment, models.SET_NULL, null=True, blank=True, related_name="audit", verbose_name=_("experiment")
     )
     old = models.CharField(_("before"), max_length=200, blank=True)
     new = models.CharField(_("after"), max_length=200, blank=True)

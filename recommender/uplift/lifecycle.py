@@ -1,4 +1,4 @@
-"""Start and stop an experiment. What it shows is fixed at its start: only its share may grow."""
+"""Start and stop an experiment. What it shows is fixed at its start: only its share may grow. Each act is audited."""
 
 from typing import Any
 
@@ -6,16 +6,20 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from recommender import audit
 from recommender.exceptions import ExperimentRefused
-from recommender.models import Arm, Experiment
+from recommender.models import Arm, AuditEntry, Experiment
 from recommender.uplift.report import read
 
 Status = Experiment.Status
+Act = AuditEntry.Act
 
 
 def start(experiment: Experiment, by: Any = None) -> Experiment:
     """Serve visitors by its arms from now on.
 
+    Args:
+        by: who does it, see `audit.record`.
     Raises:
         ExperimentRefused: it is no draft, another one runs, or its arms cannot be compared.
     """
@@ -27,14 +31,17 @@ def start(experiment: Experiment, by: Any = None) -> Experiment:
         if running is not None:
             raise ExperimentRefused(_("“%(name)s” runs: stop it first.") % {"name": running})
         _require_comparable(list(stored.arms.select_related("version")))
-        stored.status, stored.started_at, stored.started_by = Status.RUNNING, timezone.now(), by
+        stored.status, stored.started_at, stored.started_by = Status.RUNNING, timezone.now(), _account(by)
         stored.save(update_fields=["status", "started_at", "started_by"])
+        audit.record(Act.START, by, experiment=stored, new=f"{_percent(stored.share)}; {arms_in_words(stored)}")
     return stored
 
 
-def stop(experiment: Experiment) -> Experiment:
+def stop(experiment: Experiment, by: Any = None) -> Experiment:
     """Serve everybody as before; the result is kept with the experiment, since impressions are deleted one day.
 
+    Args:
+        by: who does it, see `audit.record`.
     Raises:
         ExperimentRefused: it does not run.
     """
@@ -45,12 +52,15 @@ def stop(experiment: Experiment) -> Experiment:
         stored.status, stored.stopped_at = Status.STOPPED, timezone.now()
         stored.result = read(stored).as_json()
         stored.save(update_fields=["status", "stopped_at", "result"])
+        audit.record(Act.STOP, by, experiment=stored)
     return stored
 
 
-def ramp(experiment: Experiment, share: float) -> Experiment:
+def ramp(experiment: Experiment, share: float, by: Any = None) -> Experiment:
     """Let more visitors take part; nobody changes arms by it.
 
+    Args:
+        by: who does it, see `audit.record`.
     Raises:
         ExperimentRefused: it does not run, or fewer would take part: those who leave would have been in an arm before.
     """
@@ -60,9 +70,24 @@ def ramp(experiment: Experiment, share: float) -> Experiment:
             raise ExperimentRefused(_("It does not run."))
         if not stored.share <= share <= 1:
             raise ExperimentRefused(_("The share of a running experiment can only grow, up to all visitors."))
-        stored.share = share
+        before, stored.share = _percent(stored.share), share
         stored.save(update_fields=["share"])
+        audit.record(Act.RAMP, by, experiment=stored, old=before, new=_percent(share))
     return stored
+
+
+def arms_in_words(experiment: Experiment) -> str:
+    """ "Popular 1, Ours 2": names and weights, the control first."""
+    arms = experiment.arms.order_by("-is_control", "pk")
+    return ", ".join(f"{arm.name} {arm.weight}" for arm in arms)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"
+
+
+def _account(by: Any) -> Any:
+    return None if isinstance(by, str) else by
 
 
 def _require_comparable(arms: list[Arm]) -> None:

@@ -14,14 +14,15 @@ from queue import SimpleQueue
 from typing import Final
 
 import numpy as np
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from recommender import audit
 from recommender.api_keys import create_key
 from recommender.exceptions import ReplayRefused
 from recommender.experiments.lift import Lift, paired_lift, per_visitor
-from recommender.models import ApiKey, Arm, Experiment, Visitor
+from recommender.models import ApiKey, Arm, AuditEntry, Experiment, Visitor
 from recommender.serving.arms import CACHE_SECONDS
 from recommender.tokens import read_impressions
 from recommender.uplift.attribution import Outcomes, outcomes
@@ -101,7 +102,7 @@ def replay(
                 finished.result()
     finally:
         ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
-        Experiment.objects.filter(pk=experiment.pk).update(status=Experiment.Status.STOPPED, stopped_at=timezone.now())
+        _stop(experiment)
     return _read(experiment, arms, [done.get() for _ in range(done.qsize())], _days(truth))
 
 
@@ -115,11 +116,18 @@ def _experiment(strategies: Sequence[str]) -> tuple[Experiment, list[Arm]]:
         for place, strategy in enumerate(strategies)
     ]
     try:
-        return start(experiment, None), arms
+        return start(experiment, audit.COMMAND_LINE), arms
     except Exception:
         # Whatever kept it from starting is told to the caller; no draft of a replay stays behind.
         experiment.delete()
         raise
+
+
+def _stop(experiment: Experiment) -> None:
+    """Without the result of `lifecycle.stop`: a replay keeps its own."""
+    with transaction.atomic():
+        Experiment.objects.filter(pk=experiment.pk).update(status=Experiment.Status.STOPPED, stopped_at=timezone.now())
+        audit.record(AuditEntry.Act.STOP, audit.COMMAND_LINE, experiment=experiment)
 
 
 def _live(twin: Twin, baskets: Sequence[Basket], browser: Browser, n: int) -> None:

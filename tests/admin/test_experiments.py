@@ -13,7 +13,7 @@ from recommender.admin.intervals import interval_chart
 from recommender.admin.verdicts import verdict
 from recommender.capture.tables import CLICK
 from recommender.experiments.lift import Lift
-from recommender.models import HOLDOUT_ARM, Arm, Event, Experiment, Impression, Visitor
+from recommender.models import HOLDOUT_ARM, Arm, AuditEntry, Event, Experiment, Impression, Visitor
 from recommender.uplift.attribution import Outcomes
 from recommender.uplift.report import Reading, compare
 from tests.admin.conftest import StaffClient
@@ -68,6 +68,33 @@ def test_an_owner_drafts_starts_ramps_and_stops(admin_client: Client) -> None:
     experiment.refresh_from_db()
     assert experiment.status == "stopped"
     assert "Popular" in text(admin_client, experiment)
+
+
+def test_each_act_on_an_experiment_is_audited(admin_client: Client) -> None:
+    admin_client.post(f"{LIST}add/", FORM)
+    experiment = Experiment.objects.get()
+    arms = experiment.arms.order_by("pk")
+    changed = {**FORM, "arms-INITIAL_FORMS": "2", "arms-1-weight": "3"}
+    changed |= {f"arms-{place}-id": str(arm.pk) for place, arm in enumerate(arms)}
+    changed |= {f"arms-{place}-experiment": str(experiment.pk) for place in (0, 1)}
+    admin_client.post(page(experiment), changed)
+    admin_client.post(page(experiment), changed)  # nothing new
+    admin_client.post(page(experiment, "start/"))
+    admin_client.post(page(experiment, "ramp/"), {"percent": "80"})
+    admin_client.post(page(experiment, "ramp/"), {"percent": "10"})  # refused
+    admin_client.post(page(experiment, "stop/"))
+    entries = AuditEntry.objects.filter(experiment=experiment).order_by("pk")
+    assert [(entry.act, entry.old, entry.new) for entry in entries] == [
+        ("arms", "", "Popular 1, Ours 1"),
+        ("arms", "Popular 1, Ours 1", "Popular 1, Ours 3"),
+        ("start", "", "50 %; Popular 1, Ours 3"),
+        ("ramp", "50 %", "80 %"),
+        ("stop", "", ""),
+    ]
+    assert {entry.by for entry in entries} == {"admin"}
+    assert "more visitors let in" in text(admin_client, experiment)
+    listed = admin_client.get("/admin/recommender/auditentry/").content.decode()
+    assert page(experiment) in listed
 
 
 def test_a_refusal_is_shown(admin_client: Client) -> None:
