@@ -47,7 +47,7 @@ class RankerSettings:
     dropout: float = 0.1
     learning_rate: float = 0.01
     weight_decay: float = 1e-2
-    weight_decays: tuple[float, ...] = (1e-2, 0.3)  # tried: with few visitors much, with many little
+    weight_decays: tuple[float, ...] = (1e-2, 0.3)  # tried on one half of the visitors
     new_weight: float = 1.0  # of the loss among items new to the visitor, beside the loss among all
 
 
@@ -108,22 +108,20 @@ def fit_ranker(
     start = _better_start(usable, settings, without)
     loss = partial(_loss, new_weight=settings.new_weight)
     halves = usable[::2], usable[1::2]
+
+    def gain(tried: RankerSettings, learnt: list[Example], asked: list[Example]) -> NDArray[np.float64]:
+        """[asked] by how much each list is better than the start's."""
+        before = _start(learnt, tried, start, without)
+        after = learned(copy.deepcopy(before), learnt, tried, seed, loss)
+        return _quality(after, asked) - _quality(before, asked)
+
     tries = [replace(settings, weight_decay=decay) for decay in settings.weight_decays]
-
-    def gain(tried: RankerSettings) -> NDArray[np.float64]:
-        """[usable] by how much each list is better than the start's, learned on the half that the list is not in."""
-        found = []
-        for learnt, asked in (halves, halves[::-1]):
-            before = _start(learnt, tried, start, without)
-            after = learned(copy.deepcopy(before), learnt, tried, seed, loss)
-            found.append(_quality(after, asked) - _quality(before, asked))
-        return np.concatenate(found)
-
-    gains = [gain(tried) for tried in tries]
+    gains = [gain(tried, *halves) for tried in tries]
     best = max(range(len(tries)), key=lambda place: float(gains[place].mean()))
+    both = np.concatenate([gains[best], gain(tries[best], *halves[::-1])])
     model = _start(usable, settings, start, without)
     found = {"start": model.linear.weight[0].tolist()}
-    if gains[best].mean() > 2 * gains[best].std() / np.sqrt(len(gains[best])):
+    if both.mean() > 2 * both.std() / np.sqrt(len(both)):
         model = learned(model, usable, tries[best], seed, loss)
     return model.as_json() | found
 
