@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -227,6 +227,24 @@ def test_who_comes_during_a_commit_goes_with_the_next_one() -> None:
         assert first.result().stored == 1
         assert [other.result().stored for other in others] == list(range(1, 9))
     assert groups == [1, 8]
+
+
+def test_each_item_is_written_once_and_one_group_at_a_time() -> None:
+    written: list[int] = []
+    is_writing = threading.Lock()
+
+    def write(items: Sequence[int]) -> list[int]:
+        assert is_writing.acquire(blocking=False)
+        time.sleep(0.0005)
+        written.extend(items)
+        is_writing.release()
+        return [-item for item in items]
+
+    group = GroupCommit(write)
+    with ThreadPoolExecutor(16) as threads:
+        results = list(threads.map(group.write, range(2_000), timeout=60))
+    assert results == [-item for item in range(2_000)]
+    assert sorted(written) == list(range(2_000))
 
 
 def test_an_error_of_one_is_told_to_that_one_only() -> None:
