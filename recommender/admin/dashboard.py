@@ -13,6 +13,7 @@ from recommender.admin.charts import bar
 from recommender.admin.labels import RUNGS, label
 from recommender.admin.plots import columns
 from recommender.models import Event, Impression, ModelVersion
+from recommender.operations.latency import list_latency
 
 DAYS: Final = 28
 Row = tuple[Any, ...]
@@ -54,6 +55,7 @@ def dashboard() -> dict[str, Any]:
         "names": list(series),
         "rungs": list(_rungs(values)),
         "coverage": _coverage(values),
+        "latency": list_latency(),
     }
 
 

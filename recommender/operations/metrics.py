@@ -29,16 +29,20 @@ OURS = (
 
 def metrics_text() -> bytes:
     """In Prometheus' text format; without the database's part while that does not answer."""
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        counted = CollectorRegistry()
-        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
-    else:
-        counted = CollectorRegistry()
-        for metric in OURS:
-            counted.register(metric)
     stored = CollectorRegistry()  # asks the database when the text is read, not before
     stored.register(_Stored())
-    return generate_latest(counted) + generate_latest(stored)
+    return generate_latest(counted()) + generate_latest(stored)
+
+
+def counted() -> CollectorRegistry:
+    """What this process counted; with PROMETHEUS_MULTIPROC_DIR what all of them did."""
+    registry = CollectorRegistry()
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return registry
+    for metric in OURS:
+        registry.register(metric)
+    return registry
 
 
 class _Stored(Collector):
