@@ -96,7 +96,7 @@ def test_opening_in_new_tabs_counts_a_card_once_and_without_leaving_the_page(
     for _ in range(3):
         card.locator("a").click(button="middle")
     page.locator(CARD).nth(1).locator("a").click(modifiers=["Control"])
-    assert len(wait_for(lambda: events(Event.Kind.CLICK))) == 2
+    assert wait_for(lambda: events(Event.Kind.CLICK)[1:])  # they come one by one
     settle(page)
     assert sorted(click.impression["slot"] for click in events(Event.Kind.CLICK)) == [1, 2]
 
