@@ -187,7 +187,7 @@ def show_faults(outcomes: dict[str, serving_faults.Outcome]) -> None:
         times = (each.calm_p99_ms, each.p50_ms, each.p99_ms, each.p999_ms, each.slowest_ms)
         rungs = ", ".join(f"{rung or 'none'} {count}" for rung, count in each.rungs.items())
         table.add_row(name, str(each.answers), str(each.failed), *map(str, times), str(each.healed_seconds), rungs)
-    Console().print(table)
+    Console(width=140).print(table)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ CONNECT_SECONDS: Final = 2  # libpq takes no less; nobody waits for it, see `bor
 MAX_EF_SEARCH: Final = 1_000  # pgvector's limit
 # Of the budget, for one statement: less than RUNG_SHARE, so that a slow one does not cost the connection.
 STATEMENT_SHARE: Final = 0.5
+MARGIN_MS: Final = 25.0  # that a busy server takes to end one
 
 
 def index_settings(neighbours: int) -> dict[str, str]:
@@ -158,23 +159,38 @@ os.register_at_fork(after_in_child=pool.__init__)  # type: ignore[misc]
 
 def _connect() -> Any:
     """A connection to the default database with our limits."""
-    made = connections.create_connection(DEFAULT_DB_ALIAS)
+    made: Any = connections.create_connection(DEFAULT_DB_ALIAS)
     made.settings_dict = settings = copy.deepcopy(made.settings_dict)
     settings["OPTIONS"].pop("pool", None)  # that one is for the shop's pages
     settings["OPTIONS"]["connect_timeout"] = CONNECT_SECONDS
     made.inc_thread_sharing()
     made.ensure_connection()
     if not is_pooled(made):
-        wanted = index_settings(conf.CANDIDATES) | time_limits(STATEMENT_SHARE * conf.BUDGET_MS / 1_000)
+        made.limit_ms = _longest_ms()
+        wanted = index_settings(conf.CANDIDATES) | time_limits(made.limit_ms / 1_000)
         configure(made, wanted | {"jit": "off"}, is_local=False)  # compiling takes longer than any list
-    made.execute_wrappers.append(_refuse_late)
+    made.execute_wrappers.append(_in_time)
     return made
 
 
-def _refuse_late(execute: Callable[..., Any], *statement: Any) -> Any:
-    if budget.seconds_left() <= 0:
+def _in_time(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """Have the server end a statement a moment before the watchdog must cut the connection: a new one is slow at first,
+    and while each is cut, none ever gets fast."""
+    left_ms = 1_000 * budget.seconds_left()
+    if left_ms <= 0:
         raise OperationalError("The budget of this list is used up.")
-    return execute(*statement)
+    connection = context["connection"]
+    if not connection.in_atomic_block:
+        wanted = round(max(min(_longest_ms(), left_ms - MARGIN_MS), 1))
+        if wanted != connection.limit_ms:
+            with connection.wrap_database_errors:
+                connection.connection.execute(f"SET statement_timeout = {wanted}")
+            connection.limit_ms = wanted
+    return execute(sql, params, many, context)
+
+
+def _longest_ms() -> int:
+    return int(STATEMENT_SHARE * conf.BUDGET_MS)
 
 
 def configure(connection: Any, settings: dict[str, str], *, is_local: bool) -> None:

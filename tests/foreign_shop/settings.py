@@ -27,3 +27,5 @@ STATIC_URL = "static/"
 USE_TZ = True
 ALLOWED_HOSTS = ["testserver"]
 RECOMMENDER_ITEM_MODEL = os.environ["FOREIGN_ITEM_MODEL"]
+
+RECOMMENDER_BUDGET_MS = 10_000  # a busy machine must not turn a personal list into a popular one

@@ -116,6 +116,17 @@ def test_a_statement_that_begins_in_time_and_lasts_is_cut(pool: Pool) -> None:
     assert time.monotonic() - began < 1
 
 
+def test_statements_that_take_too_long_together_cost_no_connection(pool: Pool) -> None:
+    with pool.borrow(5) as own, budget.within(0.4), deadline.watch(own, 2), own.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(0.2)")
+        with pytest.raises(OperationalError, match="statement timeout"):
+            cursor.execute("SELECT pg_sleep(5)")
+    with pool.borrow(5) as again, again.cursor() as cursor:
+        assert again is own
+        cursor.execute("SELECT current_setting('statement_timeout')")
+        assert cursor.fetchone() == ("5s",)
+
+
 def test_a_used_up_budget_asks_nothing() -> None:
     with budget.within(0.0), pytest.raises(OperationalError, match="used up"), reading(10_000):
         pytest.fail("not reached")
