@@ -14,7 +14,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -51,7 +51,10 @@ NEAREST: Final = 300  # RECOMMENDER_CANDIDATES
 EF_SEARCH: Final = 300
 ASKED: Final = 200  # visitors whose queries and encodings are timed
 SHOWN: Final = 10
-TYPES: Final = {"vector": (Vector, "vector_cosine_ops"), "halfvec": (HalfVector, "halfvec_cosine_ops")}
+TYPES: Final[dict[str, tuple[type[Vector] | type[HalfVector], str]]] = {
+    "vector": (Vector, "vector_cosine_ops"),
+    "halfvec": (HalfVector, "halfvec_cosine_ops"),
+}
 
 
 def sample(data: Dataset, households: int) -> Dataset:
@@ -61,9 +64,11 @@ def sample(data: Dataset, households: int) -> Dataset:
     columns = ("visitor", "item", "kind", "at", "quantity")
     log = replace(data.log, **{name: getattr(data.log, name)[inside] for name in columns})
     kept = np.flatnonzero(np.isin(data.items.item, np.unique(log.item)))
-    texts = {name: [getattr(data.items, name)[row] for row in kept] for name in ("title", "text")}
-    attributes = {name: [cells[row] for row in kept] for name, cells in data.items.attributes.items()}
-    items = replace(data.items, item=data.items.item[kept], attributes=attributes, **texts)
+    title, text = ([cells[row] for row in kept.tolist()] for cells in (data.items.title, data.items.text))
+    attributes: dict[str, Sequence[str]] = {
+        name: [cells[row] for row in kept.tolist()] for name, cells in data.items.attributes.items()
+    }
+    items = replace(data.items, item=data.items.item[kept], attributes=attributes, title=title, text=text)
     values = {name: [cells[row] for row in kept] for name, cells in data.values.items()}
     return replace(data, log=log, items=items, values=values)
 
@@ -255,18 +260,18 @@ def run(households: int, effort: float) -> dict[str, Any]:
 def markdown(found: Mapping[str, Any]) -> str:
     """One table: what each compression saves and costs, before → after."""
     vectors, encoder, ndcg, same = (found[name] for name in ("vectors", "encoder", "ndcg@10", "overlap@10"))
-    rows = []
+    rows: list[tuple[str, Any, Any, Any, Any, str, str, str]] = []
     for what, size, took, nearest in (
         ("item vectors, exact search", "table_bytes", "exact_ms", "exact_overlap@10"),
         ("HNSW index, and its search", "index_bytes", "index_ms", "index_overlap@10"),
     ):
         a, b = (vectors[name] for name in TYPES)
-        rows.append((f"{what}: `vector` → `halfvec`", a[size], b[size], a[took], b[took], "plain", "halfvec"))
-        rows[-1] += (f"{a[nearest]:.3f} → {b[nearest]:.3f}",)
+        kept = f"{a[nearest]:.3f} → {b[nearest]:.3f}"
+        rows.append((f"{what}: `vector` → `halfvec`", a[size], b[size], a[took], b[took], "plain", "halfvec", kept))
     a, b = encoder["float32"], encoder["int8"]
     nearest = f"{a['overlap@10']:.3f} → {b['overlap@10']:.3f}"
-    sizes = (a["bytes"], b["bytes"], a["ms"], b["ms"])
-    rows.append(("visitor encoder: float32 → int8", *sizes, "halfvec", "halfvec and int8", nearest))
+    cost = (a["bytes"], b["bytes"], a["ms"], b["ms"])
+    rows.append(("visitor encoder: float32 → int8", *cost, "halfvec", "halfvec and int8", nearest))
     questions = list(ndcg["plain"])
     head = ["", "bytes", "ratio", "ms", "ratio", "nearest ten kept", *(f"NDCG@10 {name}" for name in questions)]
     head.append("lists kept @10")

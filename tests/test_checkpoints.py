@@ -27,7 +27,6 @@ STEPS = [
     "refit-graph",
     "refit-sequence",
     "judge",
-    "judge-start",
     "final-graph",
 ]
 
