@@ -92,9 +92,9 @@ def fit_ranker(
     """Parameters for `rank_candidates` that maximise the listwise likelihood of what was right: of what each visitor
     took first among all candidates, and of what each took later among the candidates new to the visitor.
 
-    The start is a fair ranker already: own purchases first, then similarity. It stays unless learning on one half of
-    the visitors improves the lists of the other half by more than twice the standard error: a shop with few visitors
-    must not learn them by heart.
+    The start is a fair ranker already: habits, or own purchases where they tell more, and then similarity. It stays
+    unless learning on one half of the visitors improves the lists of the other half by more than twice the standard
+    error: a shop with few visitors must not learn them by heart. The first half also chooses the weight decay.
 
     Args:
         examples: those without anything right are left out. With few left the answer is empty: similarity decides.

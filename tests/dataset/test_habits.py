@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from recommender.capture.tables import EventLog
-from recommender.dataset.habits import ITEMS, HabitExample, habit_examples
-from recommender.dataset.ranking_features import HABIT_INPUTS, OWN
+from recommender.dataset.habits import ITEMS, HabitExample, _examples_at, habit_examples
+from recommender.dataset.ranking_features import HABIT_INPUTS
 from recommender.dataset.sequences import Histories, histories
 from recommender.dataset.vocabulary import Vocabulary
 
@@ -46,11 +46,17 @@ def test_what_comes_later_than_the_next_purchases_is_no_answer() -> None:
 
 
 def test_an_example_sees_nothing_of_its_future() -> None:
-    rows = weekly(visitors=2)
-    changed = [(who, item, kind, at) for who, item, kind, at in rows if at < 15 * 7 * DAY]
-    a, b = (habit_examples(grouped(each, 3), 4, None, seed=0) for each in (rows, changed))
-    seen = {tuple(np.round(example.inputs[0, [HABIT_INPUTS.index(name) for name in OWN]], 4)) for example in a}
-    assert any(tuple(np.round(each.inputs[0, [HABIT_INPUTS.index(name) for name in OWN]], 4)) in seen for each in b)
+    now, soon = 15 * 7 * DAY, 16 * 7 * DAY
+    rows = weekly()
+    later = [(who, 2, PURCHASE, soon + hour * HOUR) for who in (1, 2, 3) for hour in range(1, 50)]
+    both = [
+        list(_examples_at(grouped(each, 3), START + now - 1, 4, None, np.random.default_rng(0)))
+        for each in (rows, [row for row in rows if row[3] < soon] + later)
+    ]
+    assert len(both[0]) == len(both[1]) == 3
+    for a, b in zip(*both, strict=True):
+        assert (a.inputs == b.inputs).all()
+        assert (a.again == b.again).all()
 
 
 def test_of_a_long_history_the_strongest_items_stay() -> None:
