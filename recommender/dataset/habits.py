@@ -57,6 +57,8 @@ def _examples_at(
     next_pairs = _next_purchases(grouped, owner, bought & (grouped.at >= now), item_rows)
     had = np.unique(owner[bought & (grouped.at < now)])
     who = np.sort(rng.permutation(np.intersect1d(had, next_pairs // item_rows))[:VISITORS])
+    if not len(who):  # all at one moment, say: nobody has a past
+        return
     before = grouped.where(grouped.at < now)
     statistics = item_statistics(before, item_rows, now, price_cents)
     visitors = visitor_statistics(before, now)

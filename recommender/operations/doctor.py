@@ -23,8 +23,8 @@ from recommender.exceptions import ArtifactCorrupt, NoLiveVersion, VectorExtensi
 from recommender.index.partitions import has_partition
 from recommender.models import Heartbeat, ModelArtifact, ModelVersion
 from recommender.operations.findings import ERROR, OK, WARNING, Finding, Look, look_at
+from recommender.operations.health import SILENT_AFTER
 
-SILENT_AFTER: Final = timedelta(minutes=2)  # of a task that runs every 30 s
 OLD_VERSION_INTERVALS: Final = 3  # of TRAINING_INTERVAL_HOURS
 
 

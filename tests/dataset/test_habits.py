@@ -70,3 +70,7 @@ def test_a_shop_in_which_nobody_rebuys_has_no_examples() -> None:
     rows = [(who, 1 + (who + day) % 30, PURCHASE, day * DAY) for who in range(1, 9) for day in range(20)]
     assert habit_examples(grouped(rows, 30), 31, None, seed=0) == []
     assert habit_examples(grouped(rows, 30).where(np.zeros(160, bool)), 31, None, seed=0) == []
+
+
+def test_events_of_one_moment_have_no_past() -> None:
+    assert habit_examples(grouped([(who, 1, PURCHASE, 0) for who in (1, 2, 3)], 1), 2, None, seed=0) == []
