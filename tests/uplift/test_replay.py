@@ -98,10 +98,10 @@ def test_twins_live_in_the_recorded_time_and_the_recorded_shopper_is_untouched(t
     twins = Visitor.objects.exclude(pk__in=Event.objects.filter(pk__in=[key for key, _ in before]).values("visitor"))
     assert twins.count() == 2 * SHOPPERS
     for twin in twins:
-        times = sorted({at.replace(second=0, microsecond=0) for at in twin.events.values_list("at", flat=True)})
-        assert [
-            round((late - early) / timedelta(days=1)) for early, late in zip(times[1:], times[2:], strict=False)
-        ] == [5, 5]
+        times = sorted(twin.events.values_list("at", flat=True))
+        gaps = [late - early for early, late in zip(times, times[1:], strict=False)]
+        visits = [round(gap / timedelta(days=1)) for gap in gaps if gap > timedelta(hours=1)]
+        assert visits[1:] == [5, 5]  # behind the gap to the visit before what is replayed
     assert Impression.objects.count() == 2 * SHOPPERS * 3
 
 
