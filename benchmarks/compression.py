@@ -14,7 +14,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,7 +30,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from pgvector import HalfVector, Vector
 from pgvector.psycopg import register_vector
 
-from benchmarks.datasets import Dataset, load
+from benchmarks.datasets import Dataset, load, sample
 from benchmarks.judging import judge
 from benchmarks.ours import Ranking, event_log, item_table, validation
 from benchmarks.peers.histories import taken
@@ -55,22 +55,6 @@ TYPES: Final[dict[str, tuple[type[Vector] | type[HalfVector], str]]] = {
     "vector": (Vector, "vector_cosine_ops"),
     "halfvec": (HalfVector, "halfvec_cosine_ops"),
 }
-
-
-def sample(data: Dataset, households: int) -> Dataset:
-    """The first households by number, and the items that any of them bought."""
-    chosen = np.unique(data.log.visitor)[:households]
-    inside = np.isin(data.log.visitor, chosen)
-    columns = ("visitor", "item", "kind", "at", "quantity")
-    log = replace(data.log, **{name: getattr(data.log, name)[inside] for name in columns})
-    kept = np.flatnonzero(np.isin(data.items.item, np.unique(log.item)))
-    title, text = ([cells[row] for row in kept.tolist()] for cells in (data.items.title, data.items.text))
-    attributes: dict[str, Sequence[str]] = {
-        name: [cells[row] for row in kept.tolist()] for name, cells in data.items.attributes.items()
-    }
-    items = replace(data.items, item=data.items.item[kept], attributes=attributes, title=title, text=text)
-    values = {name: [cells[row] for row in kept] for name, cells in data.values.items()}
-    return replace(data, log=log, items=items, values=values)
 
 
 @dataclass(frozen=True)

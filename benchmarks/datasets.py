@@ -1,6 +1,7 @@
 """The data sets of the quality benchmark, as the plugin's own columns."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +52,22 @@ def load(name: str, folder: Path = DATA_FOLDER) -> Dataset:
     if not source.is_dir():
         raise UnusableFile(f"{source} does not exist; name the folder that holds {FOLDERS[name]}/ by --data-folder.")
     return from_csv(source / "interactions.csv.gz", source / "items.csv.gz", name)
+
+
+def sample(data: Dataset, visitors: int) -> Dataset:
+    """The first visitors by number, and the items that any of them took."""
+    chosen = np.unique(data.log.visitor)[:visitors]
+    inside = np.isin(data.log.visitor, chosen)
+    columns = ("visitor", "item", "kind", "at", "quantity")
+    log = replace(data.log, **{name: getattr(data.log, name)[inside] for name in columns})
+    kept = np.flatnonzero(np.isin(data.items.item, np.unique(log.item)))
+    title, text = ([cells[row] for row in kept.tolist()] for cells in (data.items.title, data.items.text))
+    attributes: dict[str, Sequence[str]] = {
+        name: [cells[row] for row in kept.tolist()] for name, cells in data.items.attributes.items()
+    }
+    items = replace(data.items, item=data.items.item[kept], attributes=attributes, title=title, text=text)
+    values = {name: [cells[row] for row in kept] for name, cells in data.values.items()}
+    return replace(data, log=log, items=items, values=values)
 
 
 def from_csv(interactions: Path, items: Path | None = None, name: str = "") -> Dataset:

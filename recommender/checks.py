@@ -18,11 +18,13 @@ from recommender.capture.consent import LEVELS
 from recommender.capture.ledger import store_alarms
 from recommender.catalog import Catalog, get_catalog, item_model
 from recommender.conf import DEFAULTS, FEWEST_BUYERS, PREFIX
+from recommender.dataset.augmentations import AUGMENTATIONS
 from recommender.exceptions import CatalogNotFound, VectorExtensionMissing
 
 TAG: Final = "recommender"
 MIDDLEWARE: Final = "recommender.middleware.VisitorMiddleware"
 OLDEST_PGVECTOR: Final = (0, 8, 4)  # older ones have known corruption and overflow bugs in HNSW
+CHOICES: Final = {"CONSENT": LEVELS, "AUGMENTATIONS": AUGMENTATIONS}
 NO_SCHEDULE: Final = "TRAINING_INTERVAL_HOURS"  # may be None, as well as 0
 FOLDERS: Final = frozenset({"SPILL_FOLDER", "CHECKPOINT_FOLDER", "LAST_GOOD_FOLDER"})
 MAY_BE_NONE: Final = frozenset({NO_SCHEDULE, "CONSENT_HOOK", "METRICS_TOKEN", *FOLDERS})
@@ -188,8 +190,8 @@ def _wrong_value(name: str, value: Any) -> str:
     """What the value should be; "" where it is right. Judged by the kind of the default."""
     if name == "ITEM_MODEL" or (value is None and name in MAY_BE_NONE):
         return ""
-    if name == "CONSENT":
-        return "" if value in LEVELS else f"one of {', '.join(LEVELS)}"
+    if name in CHOICES:
+        return _wrong_choice(name, value)
     if name == "CONSENT_HOOK":
         return "" if _is_function(value) else 'the dotted path of a function, such as "shop.banner.consent"'
     if name in FOLDERS:
@@ -208,6 +210,15 @@ def _wrong_value(name: str, value: Any) -> str:
     if name in MAY_BE_ZERO:
         return "" if is_kind and 0 <= value < math.inf else f"a {kind} of at least 0"
     return "" if is_kind and 0 < value < math.inf else f"a {kind} above 0"
+
+
+def _wrong_choice(name: str, value: Any) -> str:
+    """As `_wrong_value`, for a setting in CHOICES: one of them, or a list of some."""
+    choices = CHOICES[name]
+    if isinstance(DEFAULTS[name], str):
+        return "" if value in choices else f"one of {', '.join(choices)}"
+    is_list = isinstance(value, list | tuple) and all(each in choices for each in value)
+    return "" if is_list else f"a list of some of {', '.join(choices)}, or of none"
 
 
 def _is_function(path: Any) -> bool:

@@ -48,6 +48,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "FULL_TRAINING_DAYS": 7,  # of events between two trainings from scratch; the others go on from the live one
     "TRAINING_EFFORT": 1.0,  # scales epochs; 1.0 took ten minutes on two busy cores for 1.2 million events
     "TRAINING_DEVICE": "auto",  # "auto": CUDA where there is one, else CPU
+    "AUGMENTATIONS": ("edges",),  # of "crop", "mask", "reorder" (histories) and "edges" (graph); see docs/results.md
     "LEASE_SECONDS": 60,  # a run without a heartbeat for so long is taken over or marked
     "CHECKPOINT_FOLDER": None,  # of this shop alone; a killed training goes on from it; None: it begins again
     "MAX_ATTEMPTS": 3,  # of one training run

@@ -79,13 +79,18 @@ def pipeline_settings(run: TrainingRun) -> PipelineSettings:
             device=choose_device(conf.TRAINING_DEVICE),
             seed=run.seed,
             effort=run.effort or conf.TRAINING_EFFORT,
-        ),
+        ).augmented(augmentations(run)),
         validation_share=conf.VALIDATION_SHARE,
         holdout_days=conf.HOLDOUT_DAYS,
         full_training_days=conf.FULL_TRAINING_DAYS,
         min_buyers=min_buyers(),
         candidates=conf.CANDIDATES,
     )
+
+
+def augmentations(run: TrainingRun) -> list[str]:
+    """What was chosen for this run, or else the shop's."""
+    return list(conf.AUGMENTATIONS if run.augmentations is None else run.augmentations)
 
 
 def _left(run: TrainingRun, live: ModelVersion | None) -> Left | Cold:
@@ -122,6 +127,7 @@ def _describe(
         "events": len(log),
         "visitors": len(set(log.visitor.tolist())),
         "items": len(items),
+        "augmentations": augmentations(run),
         **cleaning,
     }
     device = settings.stack.device

@@ -39,6 +39,7 @@ class Options:
     Attributes:
         seed: of every random choice. is_cold: begin anew instead of going on from the live version.
         effort: scales the epochs; None is RECOMMENDER_TRAINING_EFFORT.
+        augmentations: some of `dataset.augmentations.AUGMENTATIONS`, or none; None is RECOMMENDER_AUGMENTATIONS.
         judged_from: the holdout begins here, so that two versions are judged by the same days; None is
             RECOMMENDER_HOLDOUT_DAYS before the newest event.
         events_until: later events are left out; None takes all until the run starts.
@@ -47,6 +48,7 @@ class Options:
     seed: int = 0
     is_cold: bool = False
     effort: float | None = None
+    augmentations: list[str] | None = None
     judged_from: datetime | None = None
     events_until: datetime | None = None
 

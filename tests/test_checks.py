@@ -126,6 +126,9 @@ class TestSettings:
             ("CONSENT", None),
             ("CONSENT_HOOK", "shop.nothing.here"),
             ("CONSENT_HOOK", ""),
+            ("AUGMENTATIONS", "crop"),
+            ("AUGMENTATIONS", ["luck"]),
+            ("AUGMENTATIONS", None),
             ("VIEW_RETENTION_DAYS", -1),
         ],
     )
@@ -140,6 +143,8 @@ class TestSettings:
             ("TRAINING_INTERVAL_HOURS", 0.5),
             ("CONSENT", "none"),
             ("CONSENT_HOOK", None),
+            ("AUGMENTATIONS", []),
+            ("AUGMENTATIONS", ["crop", "edges"]),
             ("CONSENT_HOOK", "tests.privacy.test_consent.banner"),
             ("PURCHASE_RETENTION_DAYS", 0),
             ("HNSW_MIN_ITEMS", 0),

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from recommender.encoders.tables import Cold
 from recommender.encoders.warm import NAME as LEFT
 from recommender.models import ModelArtifact, TrainingRun
-from recommender.retrain import _left
+from recommender.retrain import _left, pipeline_settings
 from tests.training_worlds import make_trainable_shop
 from tests.worlds import make_products, publish_tiny_version
 
@@ -29,6 +29,20 @@ def test_the_second_run_goes_on_from_the_first_unless_it_is_asked_not_to(setting
     assert first.counts["cold_because"] == Cold.NOTHING
     assert second.counts["warm_from"] == first.version.pk and "cold_because" not in second.counts
     assert third.counts["cold_because"] == Cold.ASKED
+    assert third.counts["augmentations"] == ["edges"]
+
+
+@pytest.mark.django_db
+class TestAugmentations:
+    def test_what_is_set_is_used_where_nothing_was_chosen(self, settings) -> None:
+        settings.RECOMMENDER_AUGMENTATIONS = ["mask", "edges"]
+        stack = pipeline_settings(new_run()).stack
+        assert stack.sequence.views == ("mask",) and stack.graph.contrast > 0
+
+    def test_what_was_chosen_for_the_run_wins(self) -> None:
+        stack = pipeline_settings(new_run(augmentations=["reorder", "crop"], status=Status.FAILED)).stack
+        assert stack.sequence.views == ("crop", "reorder") and stack.graph.contrast == 0
+        assert pipeline_settings(new_run(augmentations=[])).stack.sequence.views == ()
 
 
 @pytest.mark.django_db

@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from recommender.admin.estimates import estimated
-from recommender.admin.labels import METRICS, RANKERS, SEGMENTS, duration, label
+from recommender.admin.labels import METRICS, RANKERS, SEGMENTS, augmentation, duration, label
 from recommender.admin.live import elapsed_seconds
 from recommender.models import ModelVersion
 
@@ -136,6 +136,7 @@ def _facts(first: ModelVersion, second: ModelVersion) -> Iterator[Line]:
     yield both(_("By so many visitors"), lambda version: (version.verdict.get("holdout") or {}).get("visitors", "–"))
     yield both(_("Random seed"), lambda version: version.run.seed)
     yield both(_("Effort"), lambda version: version.run.effort or _("as set"))
+    yield both(_("Augmentation"), lambda version: augmentation(version) or "–")
     yield both(_("Training took"), lambda version: duration(elapsed_seconds(version.run)) or "–")
     yield both(_("Items"), lambda version: version.item_count)
     yield both(_("Dimensions"), lambda version: version.dim)

@@ -1,13 +1,13 @@
 """Plain words for what the tables and the training call by short names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from recommender.models import Event
+from recommender.models import Event, ModelVersion
 
 Label = str | Promise
 
@@ -75,9 +75,16 @@ COUNTS: Final[Mapping[str, Label]] = {
     "events": gettext_lazy("Events"),
     "visitors": gettext_lazy("Visitors"),
     "items": gettext_lazy("Items"),
+    "augmentations": gettext_lazy("Augmentation"),
     "warm_from": gettext_lazy("Went on from version"),
     "cold_because": gettext_lazy("Learned from scratch"),
     "capped": gettext_lazy("Events whose pieces were cut to what is plausible"),
+}
+AUGMENTED: Final[Mapping[str, Label]] = {
+    "crop": gettext_lazy("Pieces of histories (crop)"),
+    "mask": gettext_lazy("Hidden products (mask)"),
+    "reorder": gettext_lazy("Shuffled pieces (reorder)"),
+    "edges": gettext_lazy("Dropped edges of the graph"),
 }
 LEFT_OUT: Final[Mapping[str, Label]] = {
     **{doubt.name.lower(): doubt.label for doubt in Event.Doubt if doubt},
@@ -98,6 +105,17 @@ COLD: Final[Mapping[str, Label]] = {
 def label(names: Mapping[str, Label], key: str) -> str:
     """The plain words for `key`, or the key itself where there are none yet."""
     return str(names.get(key, key))
+
+
+def augmented(names: Iterable[str]) -> str:
+    """What a training augmented, in words."""
+    return ", ".join(label(AUGMENTED, name) for name in names) or _("none")
+
+
+def augmentation(version: ModelVersion) -> str:
+    """What a version's training augmented, in words; "" where it did not write that down."""
+    names = version.run.counts.get("augmentations")
+    return "" if names is None else augmented(names)
 
 
 def duration(seconds: float | None) -> str:

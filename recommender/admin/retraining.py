@@ -6,6 +6,8 @@ from typing import Any, Final
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from recommender.admin.labels import AUGMENTED
+from recommender.conf import conf
 from recommender.models import ModelVersion, TrainingSchedule
 from recommender.runs import Options
 
@@ -41,6 +43,18 @@ class RetrainForm(forms.Form):
         help_text=_("So that the two versions can be compared fairly. The days since then are learned all the same."),
     )
 
+    augmentations = forms.MultipleChoiceField(
+        label=_("Augmentation"),
+        required=False,
+        choices=[(name, words) for name, words in AUGMENTED.items()],
+        initial=lambda: conf.AUGMENTATIONS,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_(
+            "Learn from slightly changed histories, too. It takes longer; whether it helps depends on the shop."
+        ),
+    )
+    options_shown = forms.BooleanField(required=False, initial=True, widget=forms.HiddenInput)
+
     def options(self) -> Options:
         """Of a valid form."""
         chosen: dict[str, Any] = self.cleaned_data
@@ -49,8 +63,15 @@ class RetrainForm(forms.Form):
             seed=chosen["seed"] or 0,
             is_cold=chosen["is_cold"],
             effort=chosen["effort"],
+            augmentations=self._augmentations(),
             judged_from=datetime.fromisoformat(like.verdict["holdout"]["start"]) if like else None,
         )
+
+    def _augmentations(self) -> list[str] | None:
+        """None: as set. Nothing is ticked in the post of a button without options, either."""
+        chosen: list[str] = self.cleaned_data["augmentations"]
+        is_as_set = set(chosen) == set(conf.AUGMENTATIONS)
+        return None if is_as_set or not self.cleaned_data["options_shown"] else chosen
 
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no arguments at run time

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from recommender import runs, schedule
 from recommender.admin.audit import history
-from recommender.admin.labels import COLD, COUNTS, LEFT_OUT, duration, label
+from recommender.admin.labels import COLD, COUNTS, LEFT_OUT, augmented, duration, label
 from recommender.admin.live import elapsed_seconds, live_context
 from recommender.admin.metrics import metric_charts
 from recommender.admin.read_only import DetailAdmin
@@ -198,7 +198,9 @@ LIVE_PARTS = ("panel", "cell")
 
 
 def _worded(value: Any) -> Any:
-    """A number as it is; a reason in plain words."""
+    """A number as it is; a reason, or a list of augmentations, in plain words."""
+    if isinstance(value, list):
+        return augmented(value)
     return label(COLD, value) if isinstance(value, str) else value
 
 

@@ -18,7 +18,7 @@ from recommender.admin.dashboard import dashboard
 from recommender.admin.estimates import estimated
 from recommender.admin.item_pages import item_map, neighbours
 from recommender.admin.judged import judged
-from recommender.admin.labels import PARTS, RANKERS, label
+from recommender.admin.labels import PARTS, RANKERS, augmentation, label
 from recommender.admin.metrics import metric_charts
 from recommender.admin.publishing import HEADLINE, PublishingPages, find_version, may_publish, score
 from recommender.index.publish import prunable, roll_back_target
@@ -71,6 +71,7 @@ class ModelVersionAdmin(PublishingPages):
             "may_publish": may_publish(request),
             "live": ModelVersion.objects.filter(is_live=True).exclude(pk=obj.pk).first(),
             "history": history(version=obj),
+            "augmentation": augmentation(obj),
             "estimated": estimated(obj),
             **judged(obj.verdict),
         }

@@ -2,7 +2,7 @@
 
 A visitor has no row of its own: its vector is the weighted mean of its items' vectors, at training as at serving.
 Each step drops half of the edges at random and must predict dropped edges from the kept ones; two such views of an
-item are pulled together.
+item are pulled together, unless that is switched off.
 """
 
 import warnings
@@ -117,7 +117,7 @@ class GraphSettings:
     negatives: int = 2_048  # shared random items
     drop: float = 0.5  # share of edges that a view lacks
     own_drop: float = 0.1  # share of items that a step knows by content only, so that cold items work
-    contrast: float = 0.1  # weight of the contrast between the views
+    contrast: float = 0.1  # weight of the contrast between two views that lack other edges; 0: one view only
     learning_rate: float = 0.02
 
 
@@ -176,26 +176,28 @@ def content_projection(state: State, content_dim: int, dim: int, seed: int) -> N
 
 def _step_loss(model: GraphEncoder, edges: Edges, settings: GraphSettings, generator: torch.Generator) -> Tensor:
     device = edges.item.device
-    views, keeps = [], []
     keep_own = (torch.rand(edges.items, 1, generator=generator) >= settings.own_drop).float().to(device)
-    for _ in range(2):
-        keep = (torch.rand(len(edges.item), generator=generator) >= settings.drop).to(device)
-        adjacency = edges.adjacency(keep)
-        views.append((model.items(adjacency, keep_own), adjacency[0]))
-        keeps.append(keep)
-    (items_a, pooling), (items_b, _) = views
-    visitors = F.normalize(model.convolution(items_a, pooling), dim=-1)  # [visitors, dim]
-    dropped = torch.nonzero(~keeps[0]).ravel()
+    keep, adjacency = _dropped(edges, settings.drop, generator)
+    items = model.items(adjacency, keep_own)
+    visitors = F.normalize(model.convolution(items, adjacency[0]), dim=-1)  # [visitors, dim]
+    others = model.items(_dropped(edges, settings.drop, generator)[1], keep_own) if settings.contrast else None
+    dropped = torch.nonzero(~keep).ravel()
     chosen = dropped[torch.randint(len(dropped), (min(settings.batch, len(dropped)),), generator=generator).to(device)]
     random_items = torch.randint(1, edges.items, (settings.negatives,), generator=generator).to(device)
     candidates, place = torch.unique(torch.cat([edges.item[chosen], random_items]), return_inverse=True)
     askers, of = torch.unique(edges.visitor[chosen], return_inverse=True)  # a visitor's logits serve all of its edges
     target = place[: len(chosen)]
-    loss = sampled_softmax(visitors[askers], items_a[candidates], of, target, scale=model.log_scale.exp())
-    if len(candidates) > 1:
+    loss = sampled_softmax(visitors[askers], items[candidates], of, target, scale=model.log_scale.exp())
+    if others is not None and len(candidates) > 1:
         sample = candidates[:2_048]
-        loss = loss + settings.contrast * info_nce(items_a[sample], items_b[sample], temperature=0.2)
+        loss = loss + settings.contrast * info_nce(items[sample], others[sample], temperature=0.2)
     return loss
+
+
+def _dropped(edges: Edges, drop: float, generator: torch.Generator) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+    """([edges] bool, which are kept; their adjacency)."""
+    keep = (torch.rand(len(edges.item), generator=generator) >= drop).to(edges.item.device)
+    return keep, edges.adjacency(keep)
 
 
 @torch.no_grad()

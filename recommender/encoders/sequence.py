@@ -144,3 +144,5 @@ class SequenceSettings:
     own_drop: float = 0.1
     repeat_weight: float = 0.2  # of a target that the visitor took before: own history predicts those better
     learning_rate: float = 5e-3
+    views: tuple[str, ...] = ()  # augmentations of which two views of a history must stay alike; none: no contrast
+    contrast: float = 0.1  # weight of the contrast between the views

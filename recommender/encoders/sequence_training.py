@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recommender.dataset.sequences import Histories, windows
+from recommender.encoders.augmentation import View, contrast
 from recommender.encoders.losses import sampled_softmax
 from recommender.encoders.sequence import SequenceEncoder, SequenceSettings
 from recommender.encoders.training import EpochReport, State, resume, seeded, silent
@@ -178,7 +179,7 @@ def _check_loss(
     """Mean loss on the visitors that are kept apart; NaN where there are none, which never stops a training."""
     model.eval()
     generator = torch.Generator().manual_seed(0)
-    plain = replace(settings, own_drop=0.0)
+    plain = replace(settings, own_drop=0.0, views=())
     losses = [_step_loss(model, batches.gather(chosen), seen, plain, generator, device) for chosen in batches.check()]
     model.train()
     known = [loss.item() for loss in losses if loss is not None]
@@ -193,7 +194,8 @@ def _step_loss(
     generator: torch.Generator,
     device: str,
 ) -> Tensor | None:
-    """Mean over queries of log Z - the weighted mean logit of the query's targets; None where no query is."""
+    """Mean over queries of log Z - the weighted mean logit of the query's targets, and the contrast between views where
+    there are any; None where no query is."""
     items, kinds, ages, query, of, target, weight = (tensor.to(device) for tensor in batch)
     if not len(query):
         return None
@@ -203,7 +205,7 @@ def _step_loss(
     table = model.items(rows, keep)  # [rows, dim]
     history = table[place[len(candidates) :]].reshape(*items.shape, -1)  # [batch, length, dim]
     hidden = model.visitor(history, kinds, ages).flatten(0, 1)[query]  # [queries, dim]
-    return sampled_softmax(
+    loss = sampled_softmax(
         hidden,
         table[place[: len(candidates)]],
         of,
@@ -212,6 +214,9 @@ def _step_loss(
         bias=model.popularity_weight * model.log_popularity[candidates] - log_q.to(device),
         weight=weight,
     )
+    if not settings.views:
+        return loss
+    return loss + settings.contrast * contrast(model.visitor, View(history, kinds, ages), settings.views, generator)
 
 
 def _candidates(target: Tensor, seen: Tensor, most: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """The self-supervised stack: content, graph and sequence encoders, each fed with what the one before it learned."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from recommender.capture.tables import EventLog, ItemTable
+from recommender.dataset.augmentations import EDGES, OF_HISTORIES
 from recommender.dataset.content_encoder import ContentEncoder
 from recommender.dataset.graph import visitor_item_matrix
 from recommender.dataset.item_encoder import ItemEncoder, pack_content, unpack_content
@@ -54,6 +55,12 @@ class StackSettings:
     graph: GraphSettings = GraphSettings()
     sequence: SequenceSettings = SequenceSettings()
     visitor: VisitorSettings = VisitorSettings()
+
+    def augmented(self, names: Collection[str]) -> "StackSettings":
+        """With these of AUGMENTATIONS, and no others."""
+        views = tuple(name for name in OF_HISTORIES if name in names)
+        graph = self.graph if EDGES in names else replace(self.graph, contrast=0.0)
+        return replace(self, graph=graph, sequence=replace(self.sequence, views=views))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class TrainingRun(models.Model):
     seed = models.PositiveIntegerField(_("seed"), default=0)
     is_cold = models.BooleanField(_("from scratch"), default=False)  # asked to begin anew, not from the live version
     effort = models.FloatField(_("effort"), null=True, blank=True)  # None: RECOMMENDER_TRAINING_EFFORT
+    # Names in dataset/augmentations.py; None: RECOMMENDER_AUGMENTATIONS.
+    augmentations = models.JSONField(_("augmentations"), null=True, blank=True)
     judged_from = models.DateTimeField(_("judged from"), null=True, blank=True)  # None: RECOMMENDER_HOLDOUT_DAYS
     events_until = models.DateTimeField(_("events until"), null=True, blank=True)  # None: until it starts
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)

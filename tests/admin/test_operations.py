@@ -1,5 +1,6 @@
 """Comparing, pinning, pruning, options and schedule of trainings, the audit: what the owner of a shop does in admin."""
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -125,7 +126,48 @@ class TestRetrainOptions:
         assert "effort 0.5" in AuditEntry.objects.get(run=run).new
         assert "training requested" in response.content.decode()
 
-    @pytest.mark.parametrize("wrong", [{"effort": "-1"}, {"effort": "nan"}, {"seed": "x"}, {"judge_like": "999"}])
+    @pytest.mark.parametrize(
+        ("posted", "stored"),
+        [
+            ({}, None),  # the button without options
+            ({"options_shown": "True"}, []),
+            ({"options_shown": "True", "augmentations": ["edges"]}, None),
+            ({"options_shown": "True", "augmentations": ["crop", "edges"]}, ["crop", "edges"]),
+        ],
+    )
+    def test_only_what_is_ticked_is_augmented_unless_nothing_was_asked(
+        self, admin_client: Client, posted: dict[str, Any], stored: list[str] | None
+    ) -> None:
+        admin_client.post(f"{RUNS}retrain/", posted)
+        run = TrainingRun.objects.get()
+        assert run.augmentations == stored
+        assert ("augmentations" in AuditEntry.objects.get(run=run).new) == (stored is not None)
+
+    def test_the_form_has_ticked_what_is_set(self, admin_client: Client, settings: Any) -> None:
+        settings.RECOMMENDER_AUGMENTATIONS = ["mask"]
+        page = admin_client.get(RUNS).content.decode()
+        ticked = re.findall(r'name="augmentations" value="(\w+)"[^>]* checked', page)
+        assert ticked == ["mask"]
+
+    def test_run_version_and_comparison_say_what_was_augmented(
+        self, admin_client: Client, versions: tuple[ModelVersion, ModelVersion]
+    ) -> None:
+        first, second = versions
+        for version, names in ((first, ["mask", "edges"]), (second, [])):
+            TrainingRun.objects.filter(pk=version.run_id).update(counts={"augmentations": names})
+        told = "Hidden products (mask), Dropped edges of the graph"
+        for page in (f"{VERSIONS}{first.pk}/change/", f"{RUNS}{first.run_id}/change/"):
+            assert f"<dt>Augmentation</dt><dd>{told}</dd>" in admin_client.get(page).content.decode()
+        assert (
+            "<dt>Augmentation</dt><dd>none</dd>" in admin_client.get(f"{VERSIONS}{second.pk}/change/").content.decode()
+        )
+        compared = admin_client.get(f"{VERSIONS}compare/?a={first.pk}&b={second.pk}").content.decode()
+        assert told in compared
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"effort": "-1"}, {"effort": "nan"}, {"seed": "x"}, {"judge_like": "999"}, {"augmentations": "luck"}],
+    )
     def test_wrong_ones_are_explained_and_start_nothing(
         self, admin_client: Client, versions: tuple[ModelVersion, ModelVersion], wrong: dict[str, str]
     ) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -14,9 +16,9 @@ SETTINGS = SequenceSettings(dim=32, length=16, epochs=12, batch=32, dropout=0.0,
 CONTENT = np.eye(len(ITEMS), 8, dtype=np.float32)
 
 
-def hit_rate(train: EventLog, asked: EventLog) -> float:
+def hit_rate(train: EventLog, asked: EventLog, settings: SequenceSettings = SETTINGS) -> float:
     """How often the item that follows in the chain is among the first three of 30 after a history of `asked`."""
-    model = train_sequence(histories(train, ITEMS), CONTENT, SETTINGS)
+    model = train_sequence(histories(train, ITEMS), CONTENT, settings)
     table = model.final_items(torch.arange(len(ITEMS))).detach()
     grouped = histories(asked, ITEMS)
     hits = []
@@ -137,3 +139,14 @@ def test_two_steps_at_zero_learning_rate_have_equal_gradients() -> None:
         optimizer.step()
         gradients.append(model.own.weight.grad.clone())
     assert torch.equal(*gradients)
+
+
+def test_views_of_a_history_are_learned_from_and_do_not_hide_what_follows() -> None:
+    grouped = histories(chain(visitors=60), ITEMS)
+    settings = replace(SETTINGS, epochs=2)
+    plain, augmented = (
+        state_of(train_sequence(grouped, CONTENT, replace(settings, views=views)))
+        for views in ((), ("crop", "mask", "reorder"))
+    )
+    assert not torch.equal(plain["visitor.leave.weight"], augmented["visitor.leave.weight"])
+    assert hit_rate(chain(seed=0), chain(visitors=60, seed=1), replace(SETTINGS, views=("crop", "mask"))) > 0.9
