@@ -16,7 +16,8 @@ from recommender.dataset.sequences import Histories, histories
 from recommender.dataset.split import Lesson
 from recommender.encoders.fusion import fit_weights, fuse, lay_out, popularity_part
 from recommender.encoders.habits import fit_habits
-from recommender.encoders.ranker import Example, fit_ranker
+from recommender.encoders.listwise import Example
+from recommender.encoders.ranker import fit_ranker
 from recommender.encoders.stack import Stack, StackSettings, encode_visitors, train_stack
 from recommender.encoders.tables import Part
 from recommender.encoders.training import EpochReport, State, read_written, silent, written

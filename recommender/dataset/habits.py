@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.dataset.distinct import distinct
 from recommender.dataset.item_statistics import item_statistics
 from recommender.dataset.ranking_features import (
     DAY_SECONDS,
@@ -55,8 +56,10 @@ def _examples_at(
     owner = grouped.owner
     bought = grouped.kind == PURCHASE
     next_pairs = _next_purchases(grouped, owner, bought & (grouped.at >= now), item_rows)
-    had = np.unique(owner[bought & (grouped.at < now)])
-    who = np.sort(rng.permutation(np.intersect1d(had, next_pairs // item_rows))[:VISITORS])
+    had = distinct(owner[bought & (grouped.at < now)])
+    who = np.sort(
+        rng.permutation(np.intersect1d(had, distinct(next_pairs // item_rows), assume_unique=True))[:VISITORS]
+    )
     if not len(who):  # all at one moment, say: nobody has a past
         return
     before = grouped.where(grouped.at < now)
@@ -79,7 +82,7 @@ def _next_purchases(grouped: Histories, owner: Ints, after: NDArray[np.bool_], i
     np.minimum.at(first, owner[after], grouped.at[after])
     soon = after.copy()
     soon[after] = grouped.at[after] - first[owner[after]] <= SESSION_GAP
-    return np.unique(owner[soon] * item_rows + grouped.item[soon])
+    return distinct(owner[soon] * item_rows + grouped.item[soon])
 
 
 def _owned(before: Histories, who: Ints, now: int, item_rows: int) -> tuple[Ints, Floats]:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.dataset.distinct import distinct
 from recommender.dataset.ranking_features import DAY_SECONDS, NEVER_DAYS, STATISTICS
 from recommender.dataset.sequences import Histories
 
@@ -47,7 +48,7 @@ def _once_a_day(
     day = (now - grouped.at) // int(DAY_SECONDS)
     newest = int(day.min(initial=0))
     days = int(day.max(initial=0)) - newest + 1
-    code = np.unique((grouped.owner * item_rows + grouped.item) * days + day - newest)
+    code = distinct((grouped.owner * item_rows + grouped.item) * days + day - newest)
     pair, day = code // days, code % days + newest
     return pair // item_rows, pair % item_rows, day
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.dataset.distinct import distinct
 from recommender.dataset.networks import Network
 
 PURCHASE: Final = 4
@@ -86,7 +87,7 @@ def own_facts(group: Ints, groups: int, kind: NDArray[np.integer[Any]], age_days
     columns += [_decayed(group[~bought], groups, age_days[~bought], days) for days in INTEREST_DECAYS]
     day = np.floor(age_days[bought]).astype(np.int64)
     days = int(day.max(initial=0)) + 1
-    count = np.bincount(np.unique(group[bought] * days + day) // days, minlength=groups)  # a day counts once
+    count = np.bincount(distinct(group[bought] * days + day) // days, minlength=groups)  # a day counts once
     last, first = np.full(groups, NEVER_DAYS), np.zeros(groups)
     np.minimum.at(last, group[bought], age_days[bought])
     np.maximum.at(first, group[bought], age_days[bought])
@@ -188,11 +189,15 @@ def rank_candidates(features: Floats, ranker: Mapping[str, Any]) -> Floats:
 
     Args:
         features: [n, features] from `ranking_features`.
-        ranker: a `Network` in JSON; empty for a version without a ranker, and of another width from older code:
-            similarity decides.
+        ranker: a `Network` in JSON, with another one, "again", for what was bought before where habits order that;
+            empty for a version without a ranker, and of another width from older code: similarity decides.
     """
     network = Network.of(ranker, features.shape[1])
-    return features[:, FEATURES.index("similarity")] if network is None else network.scores(features)
+    if network is None:
+        return features[:, FEATURES.index("similarity")]
+    again = Network.of(ranker.get("again", {}), features.shape[1])
+    scores = network.scores(features)
+    return scores if again is None else np.where(_bought(features), again.scores(features), scores)
 
 
 def contributions(features: Floats, ranker: Mapping[str, Any]) -> tuple[Floats, Floats]:
@@ -201,11 +206,20 @@ def contributions(features: Floats, ranker: Mapping[str, Any]) -> tuple[Floats, 
     Args: as `rank_candidates`.
     """
     network = Network.of(ranker, features.shape[1])
+    again = Network.of(ranker.get("again", {}), features.shape[1])
+    if network is not None and again is not None:
+        (shares, rest), (of_again, rest_again) = network.contributions(features), again.contributions(features)
+        bought = _bought(features)
+        return np.where(bought[:, None], of_again, shares), np.where(bought, rest_again, rest)
     if network is not None:
         return network.contributions(features)
     shares = np.zeros_like(features)
     shares[:, FEATURES.index("similarity")] = features[:, FEATURES.index("similarity")]
     return shares, np.zeros(len(features), np.float32)
+
+
+def _bought(features: Floats) -> NDArray[np.bool_]:
+    return np.asarray(features[:, FEATURES.index("is_repeat")] > 0)
 
 
 def part_similarities(vectors: Floats, visitor: Floats, parts: Sequence[tuple[str, int, int, float]]) -> Floats:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from recommender.dataset.distinct import distinct
 from recommender.dataset.ranking_features import DAY_SECONDS, Floats, visitor_facts
 from recommender.dataset.sequences import Histories
 
@@ -13,6 +14,6 @@ def visitor_statistics(grouped: Histories, now: int) -> Floats:
     baskets = grouped.basket[last] - grouped.basket[first] + 1
     idle = np.maximum(now - grouped.at[last], 0) / DAY_SECONDS
     rows = int(grouped.item.max(initial=0)) + 1
-    pairs = np.unique(grouped.owner * rows + grouped.item)
+    pairs = distinct(grouped.owner * rows + grouped.item)
     items = np.bincount(pairs // rows, minlength=len(last))
     return visitor_facts(np.maximum(baskets, 0), idle, items)

@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from recommender.dataset.habits import HabitExample
-from recommender.encoders.ranker import Example, Ranker, RankerSettings, cross_entropy, fresh, learned, packed
+from recommender.encoders.listwise import Example, NetworkSettings, Ranker, cross_entropy, learned, packed
+from recommender.encoders.training import one_thread
 
-SETTINGS: Final = RankerSettings(hidden=64, steps=1_500, dropout=0.0, weight_decay=1e-4)
+SETTINGS: Final = NetworkSettings(hidden=64, steps=1_500, batch=128, dropout=0.0, weight_decay=1e-4)
 MIN_EXAMPLES: Final = 200
 LEAST_SHARE: Final = 0.1  # of what was bought, the least likely: no habit
 
 
+@one_thread()
 def fit_habits(examples: list[HabitExample], seed: int = 0, steps: int = SETTINGS.steps) -> dict[str, Any]:
     """Parameters for `habit`, by the listwise likelihood of what was bought again; {} where too few visitors rebuy.
 
@@ -25,7 +27,7 @@ def fit_habits(examples: list[HabitExample], seed: int = 0, steps: int = SETTING
         return {}
     torch.manual_seed(seed)
     visitors = [Example(each.inputs, each.again, each.again) for each in examples]
-    model = learned(fresh(visitors, SETTINGS), visitors, replace(SETTINGS, steps=steps), seed, _loss)
+    model = learned(Ranker.of(visitors, SETTINGS), visitors, replace(SETTINGS, steps=steps), seed, _loss)
     network = model.as_json()
     with torch.no_grad():
         scores = model(torch.from_numpy(np.concatenate([each.inputs for each in examples])))

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recommender.dataset.distinct import distinct
 from recommender.dataset.sequences import Histories, windows
 from recommender.encoders.augmentation import View, contrast
 from recommender.encoders.losses import sampled_softmax
@@ -149,7 +150,7 @@ def train_sequence(
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     steps = settings.epochs * len(batches.epoch(torch.Generator().manual_seed(0)))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=steps + 1)
-    seen = torch.from_numpy(np.unique(grouped.item))
+    seen = torch.from_numpy(distinct(grouped.item))
     best = (math.inf, model.state_dict())
     for epoch in range(settings.epochs):
         total, count = 0.0, 0

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from recommender.capture.tables import EventLog, ItemTable
 from recommender.dataset.augmentations import EDGES, OF_HISTORIES
 from recommender.dataset.content_encoder import ContentEncoder
+from recommender.dataset.distinct import distinct
 from recommender.dataset.graph import visitor_item_matrix
 from recommender.dataset.item_encoder import ItemEncoder, pack_content, unpack_content
 from recommender.dataset.item_features import AttributeCodes
@@ -153,7 +154,7 @@ def train_stack(
     side = np.concatenate([content, graph], axis=1)  # the Transformer's items start from what is known of them
     encoder = _sequence_encoder(grouped, side, settings, stage, start, keep)
     with torch.no_grad():
-        sequence = encoder.final_items(torch.from_numpy(np.unique(grouped.item))).cpu().numpy()
+        sequence = encoder.final_items(torch.from_numpy(distinct(grouped.item))).cpu().numpy()
     sequence[0] = 0.0
     return Stack(
         items=vocabulary,
@@ -260,8 +261,8 @@ def _again(epochs: int) -> int:
 
 def sequence_epochs(grouped: Histories, settings: StackSettings) -> int:
     """Epochs that a budget of multiplications allows: queries × candidates is what the softmax costs."""
-    queries = max(len(np.unique(grouped.basket)), 1)
-    candidates = min(len(np.unique(grouped.item)), settings.sequence.candidates)
+    queries = max(len(distinct(grouped.basket)), 1)
+    candidates = min(len(distinct(grouped.item)), settings.sequence.candidates)
     return _between(2, settings.effort * 4e9 / (queries * max(candidates, 500)), 8)
 
 

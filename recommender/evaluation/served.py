@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from recommender.dataset.distinct import distinct
 from recommender.dataset.ranking_features import (
     DAY_SECONDS,
     LINKED,
@@ -92,7 +93,7 @@ class ServedLists:
                 of_links = [_row(matrix, place) for matrix in flat]
                 own, own_rows = self._own(number)
                 found = [near[place], self.popular, own_rows, *(_best(*row, LINKED) for row in of_links)]
-                rows = np.unique(np.concatenate(found))
+                rows = distinct(np.concatenate(found))
                 links = np.stack([_spread(*row, rows) for row in of_links], axis=1)
                 owned = nothing_owned(len(rows))
                 owned[np.searchsorted(rows, own_rows)] = own

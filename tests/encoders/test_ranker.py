@@ -1,10 +1,12 @@
 import numpy as np
 import torch
 
-from recommender.dataset.ranking_features import FEATURES, rank_candidates
-from recommender.encoders.ranker import Example, Ranker, RankerSettings, fit_ranker, start_of
+from recommender.dataset.ranking_features import FEATURES, contributions, rank_candidates
+from recommender.encoders.listwise import Example, Ranker, averaged
+from recommender.encoders.ranker import fit_ranker, start_of
 
 RNG = np.random.default_rng(0)
+HABIT, IS_KNOWN, IS_REPEAT = (FEATURES.index(name) for name in ("habit", "is_known", "is_repeat"))
 
 
 def world(column: str, visitors: int = 40) -> list[Example]:
@@ -12,7 +14,8 @@ def world(column: str, visitors: int = 40) -> list[Example]:
     place = FEATURES.index(column)
     features = [RNG.random((30, len(FEATURES))).astype(np.float32) for _ in range(visitors)]
     for x in features:
-        x[:, FEATURES.index("habit")] *= column == "habit"
+        x[:, HABIT] *= column == "habit"
+        x[:, IS_REPEAT] = 0.0
     right = [np.arange(30) == x[:, place].argmax() for x in features]
     return [Example(x, y, y) for x, y in zip(features, right, strict=True)]
 
@@ -37,9 +40,8 @@ def test_what_never_varied_in_training_says_nothing_later() -> None:
 
 
 def test_its_start_ranks_by_own_purchases_whatever_was_learned() -> None:
-    examples = world("taken_30", visitors=150)
-    start = start_of(fit_ranker(examples))
-    asked = examples[0].features.copy()
+    start = start_of(fit_ranker(world("own_120", visitors=60)))
+    asked = world("own_120", visitors=1)[0].features
     own = FEATURES.index("own_120")
     asked[:, own] = RNG.permutation(30) / 5.0
     assert rank_candidates(asked, start).argmax() == asked[:, own].argmax()
@@ -54,11 +56,61 @@ def test_where_habits_tell_more_than_own_purchases_they_are_the_start() -> None:
     assert weights["own_120"] == 0
 
 
-def test_numpy_and_torch_score_alike() -> None:
-    torch.manual_seed(0)
-    model = Ranker(torch.randn(len(FEATURES)), torch.rand(len(FEATURES)) + 0.5, RankerSettings()).eval()
+def kitchen(visitors: int = 160) -> list[Example]:
+    """Each visitor takes the strongest habit first, and later what is most popular of the rest."""
+    examples = []
+    for each in world("habit", visitors):
+        x = each.features
+        x[:, IS_KNOWN] = x[:, IS_REPEAT] = np.arange(30) < 10
+        x[10:, HABIT] = 0.0
+        first = np.arange(30) == x[:, HABIT].argmax()
+        later = first | (np.arange(30) == 10 + x[10:, FEATURES.index("taken_30")].argmax())
+        examples.append(Example(x, first, later))
+    return examples
+
+
+def test_where_habits_are_known_they_order_what_was_bought_and_the_rest_is_learned() -> None:
+    examples = kitchen()
+    ranker = fit_ranker(examples)
+    found_first, found_later = [], []
+    for example in examples:
+        scores = rank_candidates(example.features, ranker)
+        found_first.append(scores.argmax() < 10)
+        found_later.append(example.later[10 + scores[10:].argmax()])
+    assert np.mean(found_first) > 0.95  # whatever was learned of the rest, habits come first
+    assert np.mean(found_later) > 0.7  # chance is .05
+    changed = examples[0].features.copy()
+    changed[:10, FEATURES.index("taken_30")] += 3.0
+    before = rank_candidates(examples[0].features, ranker)
+    assert np.array_equal(rank_candidates(changed, ranker)[:10], before[:10])
+
+
+def test_shares_of_a_score_add_up_to_it_for_habits_and_for_the_rest() -> None:
+    examples = kitchen()
+    ranker = fit_ranker(examples)
+    assert "again" in ranker
+    shares, rest = contributions(examples[0].features, ranker)
+    assert np.allclose(shares.sum(axis=1) + rest, rank_candidates(examples[0].features, ranker), atol=1e-3)
+
+
+def random_network(hidden: int = 8) -> Ranker:
+    model = Ranker(torch.zeros(len(FEATURES)), torch.ones(len(FEATURES)), hidden).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter)
+    return model
+
+
+def test_an_average_of_networks_scores_the_average() -> None:
+    torch.manual_seed(0)
+    networks = [random_network(), random_network(), random_network(4)]
+    x = RNG.random((20, len(FEATURES))).astype(np.float32)
+    mean = np.mean([network.scores(x) for network in networks], axis=0)
+    assert np.allclose(averaged(networks).scores(x), mean, atol=1e-4)
+
+
+def test_numpy_and_torch_score_alike() -> None:
+    torch.manual_seed(0)
+    model = random_network(32)
     x = RNG.random((20, len(FEATURES))).astype(np.float32)
     assert np.allclose(rank_candidates(x, model.as_json()), model(torch.from_numpy(x)).detach().numpy(), atol=1e-4)
 
