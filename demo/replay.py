@@ -69,7 +69,7 @@ def run(options: ReplayOptions) -> None:
             supervisor.finish(supervisor.start_errand("hold-back", hold_back, has_log=False))
         if not _has_live_version():
             with step("Training on what came before"):
-                supervisor.finish(supervisor.start_errand("train", manage("recommender_train", "--cold")))
+                supervisor.finish(supervisor.start_errand("train", manage("recommender_train", *_which_run())))
         url = start_web(options, supervisor)
         replay = manage("recommender_replay", str(held), f"--url={url}", *options.more)
         supervisor.finish(supervisor.start_errand("replay", replay, has_log=False))
@@ -82,6 +82,16 @@ def _has_live_version() -> bool:
     from demo.first_training import has_live_version
 
     return has_live_version()
+
+
+def _which_run() -> list[str]:
+    """Options of `recommender_train`: what an earlier start left waiting when it was killed, else a new run."""
+    from recommender.models import TrainingRun
+    from recommender.runs import settle_lapsed
+
+    settle_lapsed()
+    waiting = TrainingRun.objects.filter(status=TrainingRun.Status.QUEUED).first()
+    return [f"--run={waiting.pk}"] if waiting else ["--cold"]
 
 
 def main(argv: list[str]) -> int:
