@@ -13,6 +13,10 @@ class NoLiveVersion(RecommenderError):
     """No model version is live yet: run `manage.py recommender_train` or press "Retrain now" in admin."""
 
 
+class StillLoading(NoLiveVersion):
+    """This process is loading the version's files: its lists are one rung lower for a moment, nothing is to be done."""
+
+
 class ArtifactCorrupt(RecommenderError):
     """A stored model artifact does not match its sha256: publish another version or retrain."""
 

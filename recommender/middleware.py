@@ -16,6 +16,7 @@ from recommender.capture.views import events
 from recommender.capture.visitor import write_cookie
 from recommender.conf import conf
 from recommender.privacy.choice import forget_what_was_withdrawn
+from recommender.serving.warm import warmer
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +24,17 @@ NAMED_BY: Final = ("HTTP_AUTHORIZATION", "REMOTE_USER")  # an API key, or an acc
 
 
 class VisitorMiddleware:
-    """Sets the visitor's cookie where a request made a new visitor; takes it away at login, logout and withdrawal."""
+    """Sets the visitor's cookie where a request made a new visitor; takes it away at login, logout and withdrawal.
+
+    Where it is made, a web process begins: what lists need is loaded from here on, beside the first pages.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        warmer.begin()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        warmer.note_request()
         try:
             forget_what_was_withdrawn(request)
         except Error:

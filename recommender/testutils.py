@@ -16,7 +16,7 @@ from unittest import mock
 
 from recommender.serving import arms as arms_module
 from recommender.serving import recommend as recommend_module
-from recommender.serving.entries import Answer, Shown, title_says_it
+from recommender.serving.entries import Answer, Shown
 from recommender.serving.page import Asked
 from recommender.serving.placements import DEFAULTS, known_placements
 from recommender.serving.query import PERSONAL
@@ -47,4 +47,4 @@ class override_recommendations(ContextDecorator):  # noqa: N801  reads like over
     def _answer(self, asked: Asked, names: Sequence[str]) -> tuple[str, Answer]:
         wanted = [item for item in self.items if item.pk not in asked.query.unwanted][: asked.query.n]
         shown = [Shown(item, 1.0 / place) for place, item in enumerate(wanted, start=1)]
-        return PERSONAL, Answer(shown, title_says_it(shown))
+        return PERSONAL, Answer(shown, [""] * len(shown))

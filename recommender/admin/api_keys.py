@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from recommender.admin.read_only import ReadOnlyAdmin
-from recommender.api_keys import create_key
+from recommender.api_keys import create_key, forget_keys
 from recommender.models import ApiKey
 
 
@@ -93,6 +93,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         if key is None:
             raise Http404(_("There is no such API key."))
         if ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=timezone.now()):
+            forget_keys()
             self.log_change(request, key, _("Revoked."))
         messages.success(request, _("The key “%(name)s” is revoked; requests with it are refused.") % {"name": key})
         return redirect("admin:recommender_apikey_changelist")

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -77,7 +77,7 @@ def _flip(version_id: int, act: str, by: Any) -> ModelVersion:
         version.published_at = timezone.now() if act == Act.PUBLISH else version.published_at
         version.save(update_fields=["is_live", "published_at"])
         audit.record(act, by, version=version, old=str(before or ""), new=str(version))
-    transaction.on_commit(forget_live_version)
+    transaction.on_commit(_look_again)
     return version
 
 
@@ -140,17 +140,33 @@ _chosen: ContextVar[ModelVersion | None] = ContextVar("recommender_version", def
 _cached: tuple[ModelVersion | None, float] = (None, 0.0)  # the version, and until when it may be served unasked
 
 
+_is_ready: Callable[[ModelVersion], bool] = lambda version: True  # noqa: E731
+
+
+def ask_before_serving(is_ready: Callable[[ModelVersion], bool]) -> None:
+    """`is_ready` says from now on whether this process may serve a version already, or goes on with the one before."""
+    global _is_ready
+    _is_ready = is_ready
+
+
+def may_be_served(version: ModelVersion) -> bool:
+    """Whether this process has loaded what its lists need."""
+    return _is_ready(version)
+
+
 def live_version() -> ModelVersion | None:
     """The version to serve, at most LIVE_CACHE_SECONDS old; None before the first was published.
 
-    Inside `serving_version` the one that was chosen there.
+    The one before while this process still loads the live one. Inside `serving_version` the one that was chosen there.
     """
     global _cached
     if (chosen := _chosen.get()) is not None:
         return chosen
     version, until = _cached
     if time.monotonic() >= until:
-        version = ModelVersion.objects.filter(is_live=True).first()
+        live = ModelVersion.objects.filter(is_live=True).first()
+        if live is None or version is None or may_be_served(live):
+            version = live
         _cached = (version, time.monotonic() + LIVE_CACHE_SECONDS)
     return version
 
@@ -165,7 +181,13 @@ def serving_version(version: ModelVersion | None) -> Iterator[None]:
         _chosen.reset(token)
 
 
-def forget_live_version() -> None:
+def _look_again() -> None:
     """The next `live_version()` of this process reads the database."""
+    global _cached
+    _cached = (_cached[0], 0.0)
+
+
+def forget_live_version() -> None:
+    """As if this process had just begun."""
     global _cached
     _cached = (None, 0.0)

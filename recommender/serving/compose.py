@@ -12,7 +12,8 @@ from recommender.capture.tables import PURCHASE
 from recommender.conf import conf
 from recommender.index.nearest import likeness
 from recommender.serving.arrange import Arranged, Limit, arrange, relevance_of
-from recommender.serving.entries import Answer, Found, Shown, Taken, take_available
+from recommender.serving.available import Taken, take_available
+from recommender.serving.entries import Answer, Found, Shown
 from recommender.serving.opinions import refused_items
 from recommender.serving.page import Asked
 from recommender.serving.rules import Wishes, wishes_for
@@ -41,8 +42,8 @@ class Plan:
 def compose(asked: Asked, found: Found) -> Answer:
     """The list out of these candidates.
 
-    Two statements of its own at most: what the visitor bought or refused, where no source has read it, and the items;
-    once in ten minutes of a process it counts what was seen.
+    Two statements of its own at most: what the visitor bought or refused, where no source has read it, and the items
+    with what the reasons name; once in ten minutes of a process it counts what was seen.
     """
     wishes = wishes_for(asked.query.placement)
     unwanted = asked.unwanted | left_out(asked) | wishes.excluded
@@ -51,6 +52,7 @@ def compose(asked: Asked, found: Found) -> Answer:
         return Answer()  # a pin alone makes no list
     plan = _planned(asked, found, wishes, unwanted)
     taken = take_available(
+        found,
         plan.keys,
         asked.query.n,
         pinned=[key for key, _rule in plan.pins.values()],
@@ -59,7 +61,7 @@ def compose(asked: Asked, found: Found) -> Answer:
         groups=frozenset(asked.page.groups),
     )
     shown = _filled(plan, taken, found, asked.query.n)
-    return Answer(shown, _reasons(found, shown), found.version)
+    return Answer(shown, _reasons(found, shown, taken), found.version)
 
 
 def left_out(asked: Asked) -> frozenset[Any]:
@@ -158,8 +160,8 @@ def _tried(trials: Trials, taken: Taken, slot: int, item: Any) -> tuple[Any, flo
     return taken.tried[key], trials.chance * chance
 
 
-def _reasons(found: Found, shown: Sequence[Shown]) -> list[str]:
+def _reasons(found: Found, shown: Sequence[Shown], taken: Taken) -> list[str]:
     """One reason an item; none for what no source found, but a rule brought in."""
     known = set(found.keys)
-    reasons = iter(found.explain([each for each in shown if each.item.pk in known]))
+    reasons = iter(found.reasons.given([each for each in shown if each.item.pk in known], taken.named))
     return [next(reasons) if each.item.pk in known else "" for each in shown]

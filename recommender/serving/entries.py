@@ -1,16 +1,14 @@
-"""Candidates of a source, and keys in order → the shop's own objects, as long as they may be shown."""
+"""What a source finds, and what a rung makes of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 
-from recommender.catalog import get_catalog
 from recommender.dataset.ranking_features import Floats
-from recommender.index.nearest import available_items
-from recommender.models import ModelVersion, SavedFilter
+from recommender.models import ModelVersion
 from recommender.serving.arrange import Flags
 
 
@@ -29,12 +27,51 @@ class Shown:
     rule: int | None = None
 
 
-Explain = Callable[[Sequence[Shown]], list[str]]
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An available item that a reason names. bought_with: the shown items that enough visitors bought with it."""
+
+    title: str
+    bought_with: frozenset[Any] = frozenset()
 
 
-def title_says_it(shown: Sequence[Shown]) -> list[str]:
-    """No reasons: the list's title is the reason."""
-    return [""] * len(shown)
+class Reasons:
+    """Why the items of a source are shown. Here nothing is said: the list's title is the reason."""
+
+    def named(self, keys: Sequence[Any]) -> list[Any]:
+        """Keys of the items that the reasons for these may name: they are fetched together with them."""
+        return []
+
+    def given(self, shown: Sequence[Shown], named: Mapping[Any, Named]) -> list[str]:
+        """One reason an item, translated; "" where there is nothing to say. `named`: what was fetched."""
+        return [""] * len(shown)
+
+
+class Told(Reasons):
+    """A word on each item by itself."""
+
+    def __init__(self, word: Callable[[Shown], str]) -> None:
+        self._word = word
+
+    def given(self, shown: Sequence[Shown], named: Mapping[Any, Named]) -> list[str]:
+        return [self._word(each) for each in shown]
+
+
+class _InTurn(Reasons):
+    """Of two sources: `own` are the keys of the first one; the scores of the second stand `moved` lower."""
+
+    def __init__(self, first: Reasons, second: Reasons, own: frozenset[Any], moved: float) -> None:
+        self._first, self._second, self._own, self._moved = first, second, own, moved
+
+    def named(self, keys: Sequence[Any]) -> list[Any]:
+        first = self._first.named([key for key in keys if key in self._own])
+        return first + self._second.named([key for key in keys if key not in self._own])
+
+    def given(self, shown: Sequence[Shown], named: Mapping[Any, Named]) -> list[str]:
+        front = [each for each in shown if each.item.pk in self._own]
+        back = [replace(each, score=each.score + self._moved) for each in shown if each.item.pk not in self._own]
+        first, second = iter(self._first.given(front, named)), iter(self._second.given(back, named))
+        return [next(first if each.item.pk in self._own else second) for each in shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +81,7 @@ class Found:
     Attributes:
         scores: [n], falling. vectors: [n, dim] unit norm, where the source has them.
         is_repeat: [n] what the visitor has bought before; None where the source does not ask.
-        explain: some of these items, as shown → one reason each.
+        reasons: why each is here.
     """
 
     keys: list[Any] = field(default_factory=list)
@@ -52,18 +89,18 @@ class Found:
     version: ModelVersion | None = None
     vectors: Floats | None = None
     is_repeat: Flags | None = None
-    explain: Explain = title_says_it
+    reasons: Reasons = field(default_factory=Reasons)
 
     @classmethod
     def of(
         cls,
         scored: Sequence[tuple[Any, float]],
         version: ModelVersion | None = None,
-        explain: Explain = title_says_it,
+        reasons: Reasons | None = None,
     ) -> "Found":
         """(item key, score), best first."""
         scores = np.array([score for _key, score in scored], dtype=np.float32)
-        return cls([key for key, _score in scored], scores, version, explain=explain)
+        return cls([key for key, _score in scored], scores, version, reasons=reasons or Reasons())
 
     def without(self, unwanted: frozenset[Any]) -> "Found":
         """The same candidates but these."""
@@ -79,14 +116,6 @@ class Found:
             return self
         apart = max(float(self.scores[0] - self.scores[-1]), 1e-6)
         moved = float(new.scores[0] - self.scores[-1]) + apart
-        own = frozenset(self.keys)
-
-        def explain(shown: Sequence[Shown]) -> list[str]:
-            first = iter(self.explain([each for each in shown if each.item.pk in own]))
-            back = [replace(each, score=each.score + moved) for each in shown if each.item.pk not in own]
-            second = iter(new.explain(back))
-            return [next(first) if each.item.pk in own else next(second) for each in shown]
-
         has_vectors = self.vectors is not None and new.vectors is not None
         return Found(
             self.keys + new.keys,
@@ -94,7 +123,7 @@ class Found:
             self.version or new.version,
             np.concatenate([self.vectors, new.vectors]) if has_vectors else None,
             np.concatenate([self._repeats(), new._repeats()]),
-            explain,
+            _InTurn(self.reasons, new.reasons, frozenset(self.keys), moved),
         )
 
     def _only(self, rows: list[int]) -> "Found":
@@ -117,68 +146,3 @@ class Answer:
     shown: list[Shown] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     version: ModelVersion | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What is available: `items` in order, and of the pinned and tried ones key → item."""
-
-    items: list[Model]
-    pinned: dict[Any, Model]
-    tried: dict[Any, Model]
-
-
-def take_available(
-    keys: Sequence[Any],
-    n: int,
-    *,
-    pinned: Sequence[Any] = (),
-    tried: Sequence[Any] = (),
-    within: SavedFilter | None = None,
-    groups: frozenset[Any] = frozenset(),
-) -> Taken:
-    """The first `n` of these keys, in this order, that are still available; one statement where none is left out.
-
-    Args:
-        pinned, tried: asked for besides; a tried item is none of `items`, nor a variant of them.
-        within: only items of this filter.
-        groups: variant groups that stand on the page already; of every other group the first item is taken, pinned
-            ones before all others.
-    """
-    chunk = [*pinned, *tried, *keys[:n]]
-    start, step = n, n
-    found = {item.pk: item for item in _items(chunk, within)} if chunk else {}
-    seen = set(groups)
-    on_pins = {key: found[key] for key in pinned if key in found and _is_new_group(found[key], seen)}
-    taken = [found[key] for key in keys[:n] if key in found and _is_new_group(found[key], seen)]
-    while len(taken) < n and start < len(keys):
-        chunk = list(keys[start : start + step])
-        start, step = start + step, step * 2
-        found |= {item.pk: item for item in _items(chunk, within)}
-        taken += [found[key] for key in chunk if key in found and _is_new_group(found[key], seen)]
-    used = {item.pk for item in taken}
-    # Each on its own: whether one is tried must not depend on whether another one is.
-    on_trial = {
-        key: found[key] for key in tried if key in found and key not in used and _is_new_group(found[key], set(seen))
-    }
-    return Taken(taken[:n], on_pins, on_trial)
-
-
-def _is_new_group(item: Model, taken: set[Any]) -> bool:
-    """Whether none of the item's variants was taken before; the item takes its group."""
-    group = get_catalog().item_group(item)
-    if group is None:
-        return True
-    is_new = group not in taken
-    taken.add(group)
-    return is_new
-
-
-def titles(keys: Sequence[Any]) -> dict[Any, str]:
-    """item key → title, of the available ones among `keys`."""
-    return {item.pk: get_catalog().item_title(item) for item in _items(keys, None)} if keys else {}
-
-
-def _items(keys: Sequence[Any], within: SavedFilter | None) -> "QuerySet[Any]":
-    items: QuerySet[Any] = available_items(within).filter(pk__in=keys)
-    return items.select_related(*get_catalog().select_related)

@@ -13,7 +13,7 @@ from recommender.index.nearest import compare, item_vectors, likeness
 from recommender.index.partitions import unpack_vectors
 from recommender.index.publish import live_version
 from recommender.models import ItemPair, ModelVersion
-from recommender.serving.entries import Found
+from recommender.serving.entries import Found, Told
 from recommender.serving.history import History
 from recommender.serving.page import Asked
 from recommender.serving.popular import newest_items, popular_items
@@ -100,7 +100,7 @@ def buy_again(asked: Asked) -> Found:
     if not purchases:
         return Found()
     scored = by_due(history, live_version())
-    return Found.of(scored, explain=lambda shown: [repeat_reason(purchases[entry.item.pk]) for entry in shown])
+    return Found.of(scored, reasons=Told(lambda entry: repeat_reason(purchases[entry.item.pk])))
 
 
 def newest(asked: Asked) -> Found:
@@ -117,11 +117,8 @@ def popular_now(asked: Asked) -> Found:
     """The same list for everybody; without a live version from the newest events, without events the newest items."""
     version = live_version()
     reason = _("Popular now")
-    return Found.of(
-        popular_items(version, asked.placement.within),
-        version,
-        lambda shown: [reason if entry.score > 0 else "" for entry in shown],
-    )
+    reasons = Told(lambda entry: reason if entry.score > 0 else "")
+    return Found.of(popular_items(version, asked.placement.within), version, reasons)
 
 
 def _history(asked: Asked) -> History:

@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 
 from recommender.dataset.ranking_features import OWN
-from recommender.exceptions import NoLiveVersion
+from recommender.exceptions import NoLiveVersion, StillLoading
 from recommender.index.nearest import Vector
-from recommender.index.publish import live_version
+from recommender.index.publish import live_version, may_be_served
 from recommender.models import ModelVersion, Visitor
 from recommender.serving.candidates import retrieve
 from recommender.serving.entries import Found
 from recommender.serving.history import History
 from recommender.serving.page import Asked, Page
 from recommender.serving.popular import newest_items
-from recommender.serving.reasons import explain
+from recommender.serving.reasons import ByScore
 from recommender.serving.scoring import Scored, score
 from recommender.serving.visitor_vector import Pool, visitor_encoder
 
@@ -61,6 +61,8 @@ def _taste(asked: Asked) -> Taste | None:
     visitor = asked.query.visitor
     if visitor is None:
         return None
+    if not may_be_served(version):
+        raise StillLoading(StillLoading.__doc__)
     return asked.page.once(("taste", version.pk, visitor.pk), lambda: _read_taste(version, visitor, asked.page))
 
 
@@ -108,5 +110,5 @@ def _ranked(taste: Taste, asked: Asked, only: list[Any] | None = None) -> Found:
         version=version,
         vectors=candidates.vectors[order],
         is_repeat=scored.owned[order, OWN.index("is_repeat")] > 0,
-        explain=lambda shown: explain(shown, scored, taste.pool),
+        reasons=ByScore(scored, taste.pool),
     )

@@ -5,17 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef
 from django.utils.translation import gettext as _
 
 from recommender.capture.tables import CART, PURCHASE
 from recommender.catalog import get_catalog
-from recommender.conf import min_buyers
 from recommender.dataset.ranking_features import FEATURES, GROUPS, Floats, contributions
-from recommender.index.nearest import available_items, likeness
-from recommender.models import ItemPair, ModelVersion
-from recommender.serving.entries import Shown
+from recommender.index.nearest import likeness
+from recommender.serving.entries import Named, Reasons, Shown
 from recommender.serving.history import History
 from recommender.serving.removal import Drops, quick_drops
 from recommender.serving.scoring import Scored
@@ -39,33 +35,55 @@ class Cause:
     was_liked: bool = False
 
 
-def explain(shown: Sequence[Shown], scored: Scored, pool: Pool | None) -> list[str]:
-    """One reason an item: a habit, what the visitor asked for, the item of the history that its score needs most, or ""
-    where none is enough."""
-    if not shown:
-        return []
-    place = {key: row for row, key in enumerate(scored.candidates.item)}
-    rows = np.array([place[entry.item.pk] for entry in shown], dtype=np.int64)
-    lift = group_shares(scored, rows)
-    purchases = count_purchases(scored.history)
-    drops = quick_drops(scored, rows, pool)
-    enough = MIN_SHARE * np.maximum(sum(np.maximum(each, 0.0) for each in lift.values()), 1e-9)
-    causes = [
-        None if entry.item.pk in purchases else _cause(scored, drops, int(row), number, float(enough[number]))
-        for number, (entry, row) in enumerate(zip(shown, rows, strict=True))
-    ]
-    named = [cause.item for cause in causes if cause]
-    known = _look_up(scored.version, named, [entry.item.pk for entry in shown])
-    reasons = [
-        repeat_reason(purchases[entry.item.pk])
-        if entry.item.pk in purchases and lift["own"][number] > 0
-        else _because(cause, entry.item.pk, scored.history, known)
-        for number, (entry, cause) in enumerate(zip(shown, causes, strict=True))
-    ]
-    is_lifted = lift["popularity"] >= enough
-    return [
-        reason or _popular(entry, bool(lifted)) for entry, reason, lifted in zip(shown, reasons, is_lifted, strict=True)
-    ]
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Of one candidate. is_habit: the visitor's own purchases of it lift it. is_popular: how many take it does."""
+
+    cause: Cause | None
+    is_habit: bool
+    is_popular: bool
+
+
+class ByScore(Reasons):
+    """A habit, what the visitor asked for, the item of the history that a score needs most, or nothing where none is
+    enough."""
+
+    def __init__(self, scored: Scored, pool: Pool | None) -> None:
+        self._scored, self._pool = scored, pool
+        self._place = {key: row for row, key in enumerate(scored.candidates.item)}
+        self._purchases = count_purchases(scored.history)
+        self._why: dict[Any, Why] = {}
+
+    def named(self, keys: Sequence[Any]) -> list[Any]:
+        new = [key for key in keys if key not in self._why]
+        if new:
+            self._why |= dict(zip(new, self._weigh(new), strict=True))
+        causes = (self._why[key].cause for key in keys)
+        return list(dict.fromkeys(cause.item for cause in causes if cause))
+
+    def given(self, shown: Sequence[Shown], named: Mapping[Any, Named]) -> list[str]:
+        return [self._reason(entry, named) for entry in shown]
+
+    def _weigh(self, keys: Sequence[Any]) -> list[Why]:
+        scored, bought = self._scored, self._purchases
+        rows = np.array([self._place[key] for key in keys], dtype=np.int64)
+        lift = group_shares(scored, rows)
+        drops = quick_drops(scored, rows, self._pool)
+        enough = MIN_SHARE * np.maximum(sum(np.maximum(each, 0.0) for each in lift.values()), 1e-9)
+        causes = [
+            None if key in bought else _cause(scored, drops, int(row), number, float(enough[number]))
+            for number, (key, row) in enumerate(zip(keys, rows, strict=True))
+        ]
+        is_habit = [key in bought and bool(own > 0) for key, own in zip(keys, lift["own"], strict=True)]
+        is_lifted = lift["popularity"] >= enough
+        return [Why(*each) for each in zip(causes, is_habit, is_lifted.tolist(), strict=True)]
+
+    def _reason(self, entry: Shown, named: Mapping[Any, Named]) -> str:
+        key = entry.item.pk
+        why = self._why[key]
+        if why.is_habit:
+            return repeat_reason(self._purchases[key])
+        return _because(why.cause, key, self._scored.history, named) or _popular(entry, why.is_popular)
 
 
 def group_shares(scored: Scored, rows: Any) -> dict[str, Floats]:
@@ -117,22 +135,10 @@ def _popular(entry: Shown, is_lifted: bool) -> str:
     return _("Popular in %(category)s today") % {"category": get_catalog().item_category(entry.item)}
 
 
-def _look_up(version: ModelVersion, causes: Sequence[Any], shown: Sequence[Any]) -> dict[Any, tuple[str, set[Any]]]:
-    """Available cause → (its title, the shown items that enough different visitors bought with it); one statement."""
-    if not causes:
-        return {}
-    pairs = ItemPair.objects.filter(
-        version_id=version.pk, item_id=OuterRef("pk"), other_id__in=shown, support__gte=min_buyers()
-    )
-    items = available_items().filter(pk__in=causes).select_related(*get_catalog().select_related)
-    found = items.annotate(recommender_pairs=ArraySubquery(pairs.values("other_id")))
-    return {item.pk: (get_catalog().item_title(item), set(item.recommender_pairs)) for item in found}
-
-
-def _because(cause: Cause | None, item: Any, history: History, known: Mapping[Any, tuple[str, set[Any]]]) -> str:
-    if cause is None or cause.item not in known:
+def _because(cause: Cause | None, item: Any, history: History, named: Mapping[Any, Named]) -> str:
+    if cause is None or cause.item not in named:
         return ""
-    title, bought_with = known[cause.item]
+    title, bought_with = named[cause.item].title, named[cause.item].bought_with
     if cause.was_liked:
         text = _("You asked for more like this") if cause.item == item else _("Because you wanted more like %(title)s")
         return text % {"title": title}

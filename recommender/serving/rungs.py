@@ -39,7 +39,7 @@ def ask(rung: str, answer: Callable[[], T]) -> T | None:
         with budget.within(seconds), reading(conf.BUDGET_MS, conf.CANDIDATES):
             found = answer()
     except NoLiveVersion:
-        found = None  # a new shop, not a fault: the admin page says so
+        found = None  # a new shop or a new process, not a fault
     except AWAY as error:
         _failed(rung)
         note_wait(rung)

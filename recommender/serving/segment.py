@@ -10,7 +10,7 @@ from recommender.catalog import get_catalog, item_model
 from recommender.index.nearest import available_items
 from recommender.index.publish import live_version
 from recommender.models import ItemEmbedding, ModelVersion, SavedFilter
-from recommender.serving.entries import Found
+from recommender.serving.entries import Found, Told
 from recommender.serving.page import Asked
 from recommender.serving.popular import REMEMBERED, Scored, cached, popular_items
 
@@ -29,7 +29,7 @@ def popular_in_segment(asked: Asked) -> Found:
     name = sha256(f"{version and version.pk} {lookup} {segment}".encode()).hexdigest()[:24]
     scored = cached(f"segment:{name}", within, lambda: _popular(version, within, {lookup: segment}))
     reason = _("Popular in %(segment)s") % {"segment": segment}
-    return Found.of(scored, version, lambda shown: [reason] * len(shown))
+    return Found.of(scored, version, Told(lambda entry: reason))
 
 
 def segment_lookup() -> str | None:

@@ -17,6 +17,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from recommender.api_keys import remembered_key
 from recommender.catalog import item_key, item_model
 from recommender.models import ApiKey, Visitor
 from recommender.serving.authentication import VISITOR_PARAMETERS, CallerView
@@ -91,6 +92,7 @@ class ListView(CallerView):
 
     schema = AutoSchema()
     scopes = {"GET": ApiKey.Scope.LISTS}
+    verify_key = staticmethod(remembered_key)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with within_budget():

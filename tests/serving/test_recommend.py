@@ -134,7 +134,7 @@ def test_new_items_do_not_use_up_the_places_of_known_ones(visitor: Visitor) -> N
     assert all(number % 2 == 1 for number in numbers(found))
 
 
-def test_a_personal_list_takes_four_reads(visitor: Visitor) -> None:
+def test_a_personal_list_takes_three_reads(visitor: Visitor) -> None:
     products = make_products(20)
     publish_tiny_version(products)
     make_event(visitor, products[4], VIEW)
@@ -143,7 +143,7 @@ def test_a_personal_list_takes_four_reads(visitor: Visitor) -> None:
         for_you(visitor)
     statements = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
     assert "set_config" in statements[0]
-    assert len(statements[1:]) == 4  # history, candidates, items, titles of reasons
+    assert len(statements[1:]) == 3  # history, candidates, items with what the reasons name
 
 
 # --- reasons
