@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch_geometric.nn import LGConv
 
 from recommender.encoders.losses import info_nce, sampled_softmax
+from recommender.encoders.propagation import Smoothing, block_size, csr, near_each_other
 from recommender.encoders.training import EpochReport, State, resume, seeded, silent, state_of
 
 # torch announces that its CSR layout is young and unchecked; the products used here are covered by tests.
@@ -29,53 +29,66 @@ MIN_EDGES = 20
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """The bipartite graph, sorted by visitor, with the permutation that sorts it by item.
+    """The bipartite graph, sorted by visitor.
 
     Attributes:
-        visitor, item: [edges] int64. weight: [edges] float32 > 0. by_item: [edges] int64 permutation.
-        visitors, items: number of nodes of either side.
+        visitor, item: [edges] int64. weight: [edges] float32 > 0. visitors, items: number of nodes of either side.
+        place: [visitors] int64, in which they are smoothed. block: visitors of a block of places.
+        by_place, by_item: [edges] int64 permutations that sort by place, and each block by item.
     """
 
     visitor: Tensor
     item: Tensor
     weight: Tensor
-    by_item: Tensor
     visitors: int
     items: int
+    place: Tensor
+    by_place: Tensor
+    by_item: Tensor
+    block: int
 
     @classmethod
     def of(cls, matrix: sp.csr_matrix, device: str) -> "Edges":
         coo = matrix.tocoo()
         item = torch.from_numpy(coo.col.astype(np.int64))
-        by_item = torch.argsort(item, stable=True)
         visitor, weight = torch.from_numpy(coo.row.astype(np.int64)), torch.from_numpy(coo.data)
         visitors, items = matrix.shape
-        return cls(visitor.to(device), item.to(device), weight.to(device), by_item.to(device), visitors, items)
+        block = block_size(visitors, torch.device(device))
+        place = torch.from_numpy(near_each_other(matrix)) if visitors > block else torch.arange(visitors)
+        by_place = torch.argsort(place[visitor], stable=True)
+        by_item = torch.argsort(place[visitor] // block * items + item, stable=True)
+        visitor, item, weight, place, by_place, by_item = (
+            column.to(device) for column in (visitor, item, weight, place, by_place, by_item)
+        )
+        return cls(visitor, item, weight, visitors, items, place, by_place, by_item, block)
 
-    def adjacency(self, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Kept edges as CSR: pooling and to visitors, both [visitors, items], and to items, [items, visitors].
+    def smoothing(self, keep: Tensor) -> Smoothing:
+        """Over the kept edges, each with 1 / sqrt(degree visitor × degree item)."""
+        per_visitor = torch.bincount(self.visitor[keep], minlength=self.visitors).float()
+        per_item = torch.bincount(self.item[keep], minlength=self.items).float()
+        norm = (per_visitor[self.visitor] * per_item[self.item]).rsqrt()
+        rows, columns = (order[keep[order]] for order in (self.by_place, self.by_item))  # kept edges in either order
+        place = self.place[self.visitor]
+        firsts = range(0, self.visitors, self.block)
+        ends = torch.searchsorted(place[rows], torch.tensor([*firsts[1:], self.visitors], device=keep.device))
+        blocks, start = [], 0
+        for first, end in zip(firsts, ends.tolist(), strict=True):
+            width = min(self.block, self.visitors - first)
+            forth, back = rows[start:end], columns[start:end]
+            to_visitors = csr(place[forth] - first, self.item[forth], norm[forth], (width, self.items))
+            to_items = csr(self.item[back], place[back] - first, norm[back], (self.items, width))
+            blocks.append((to_visitors, to_items))
+            start = end
+        return Smoothing(tuple(blocks))
 
-        Pooling rows sum to 1. The other two hold 1 / sqrt(degree visitor × degree item).
-        """
-        visitor, item, weight = self.visitor[keep], self.item[keep], self.weight[keep]
-        total = torch.zeros(self.visitors, device=weight.device).index_add_(0, visitor, weight)
-        pooling = _csr(visitor, item, weight / total[visitor], (self.visitors, self.items))
-        per_visitor = torch.bincount(visitor, minlength=self.visitors).float()
-        per_item = torch.bincount(item, minlength=self.items).float()
-        norm = (per_visitor[visitor] * per_item[item]).rsqrt()
-        order = self.by_item[keep[self.by_item]]  # kept edges in item order
-        back = (self.visitor[order], self.item[order])
-        back_norm = (per_visitor[back[0]] * per_item[back[1]]).rsqrt()
-        to_visitors = _csr(visitor, item, norm, (self.visitors, self.items))
-        to_items = _csr(back[1], back[0], back_norm, (self.items, self.visitors))
-        return pooling, to_visitors, to_items
-
-
-def _csr(row: Tensor, column: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:
-    """CSR from edges that are sorted by row already."""
-    pointer = torch.zeros(shape[0] + 1, dtype=torch.int64, device=row.device)
-    pointer[1:] = torch.bincount(row, minlength=shape[0]).cumsum(0)
-    return torch.sparse_csr_tensor(pointer, column, value, size=shape)
+    def pooling(self, keep: Tensor, askers: Tensor) -> Tensor:
+        """[askers, items] CSR, rows sum to 1: the kept edges of these visitors, ascending, by their weights."""
+        place = torch.full((self.visitors,), -1, device=askers.device)
+        place[askers] = torch.arange(len(askers), device=askers.device)
+        edges = torch.nonzero(keep & (place[self.visitor] >= 0)).ravel()
+        asker, weight = place[self.visitor[edges]], self.weight[edges]
+        total = torch.zeros(len(askers), device=weight.device).index_add_(0, asker, weight)
+        return csr(asker, self.item[edges], weight / total[asker], (len(askers), self.items))
 
 
 class GraphEncoder(nn.Module):
@@ -92,21 +105,17 @@ class GraphEncoder(nn.Module):
         self.own = nn.Embedding(items, dim)
         nn.init.normal_(self.own.weight, std=dim**-0.5)
         self.from_content = nn.Linear(content.shape[1], dim, bias=False)
-        self.convolution = LGConv(normalize=False)
         self.log_scale = nn.Parameter(torch.tensor(2.3))
         self.register_buffer("content", content)
 
-    def items(self, adjacency: tuple[Tensor, Tensor, Tensor] | None, keep_own: Tensor | None = None) -> Tensor:
-        """[items, dim] unit norm; without an adjacency, what content alone predicts."""
+    def items(self, smoothing: Smoothing | None, keep_own: Tensor | None = None) -> Tensor:
+        """[items, dim] unit norm; without a graph, what content alone predicts."""
         x = self.from_content(self.content)
-        if adjacency is None:
+        if smoothing is None:
             return F.normalize(x, dim=-1)
         own = self.own.weight if keep_own is None else self.own.weight * keep_own
         x = x + own
-        _, to_visitors, to_items = adjacency
-        visitors = self.convolution(x, to_visitors)  # [visitors, dim]
-        smoothed = self.convolution(visitors, to_items)  # [items, dim]
-        return F.normalize(x + smoothed, dim=-1)
+        return F.normalize(x + smoothing(x), dim=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +186,8 @@ def content_projection(state: State, content_dim: int, dim: int, seed: int) -> N
 def _step_loss(model: GraphEncoder, edges: Edges, settings: GraphSettings, generator: torch.Generator) -> Tensor:
     device = edges.item.device
     keep_own = (torch.rand(edges.items, 1, generator=generator) >= settings.own_drop).float().to(device)
-    keep, adjacency = _dropped(edges, settings.drop, generator)
-    items = model.items(adjacency, keep_own)
-    visitors = F.normalize(model.convolution(items, adjacency[0]), dim=-1)  # [visitors, dim]
+    keep, smoothing = _dropped(edges, settings.drop, generator)
+    items = model.items(smoothing, keep_own)
     others = model.items(_dropped(edges, settings.drop, generator)[1], keep_own) if settings.contrast else None
     dropped = torch.nonzero(~keep).ravel()
     chosen = dropped[torch.randint(len(dropped), (min(settings.batch, len(dropped)),), generator=generator).to(device)]
@@ -187,23 +195,24 @@ def _step_loss(model: GraphEncoder, edges: Edges, settings: GraphSettings, gener
     candidates, place = torch.unique(torch.cat([edges.item[chosen], random_items]), return_inverse=True)
     askers, of = torch.unique(edges.visitor[chosen], return_inverse=True)  # a visitor's logits serve all of its edges
     target = place[: len(chosen)]
-    loss = sampled_softmax(visitors[askers], items[candidates], of, target, scale=model.log_scale.exp())
+    visitors = F.normalize(edges.pooling(keep, askers) @ items, dim=-1)  # [askers, dim]
+    loss = sampled_softmax(visitors, items[candidates], of, target, scale=model.log_scale.exp())
     if others is not None and len(candidates) > 1:
         sample = candidates[:2_048]
         loss = loss + settings.contrast * info_nce(items[sample], others[sample], temperature=0.2)
     return loss
 
 
-def _dropped(edges: Edges, drop: float, generator: torch.Generator) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-    """([edges] bool, which are kept; their adjacency)."""
+def _dropped(edges: Edges, drop: float, generator: torch.Generator) -> tuple[Tensor, Smoothing]:
+    """([edges] bool, which are kept; the smoothing over them)."""
     keep = (torch.rand(len(edges.item), generator=generator) >= drop).to(edges.item.device)
-    return keep, edges.adjacency(keep)
+    return keep, edges.smoothing(keep)
 
 
 @torch.no_grad()
 def _final_items(model: GraphEncoder, edges: Edges) -> NDArray[np.float32]:
     model.eval()
     everything = torch.ones(len(edges.item), dtype=torch.bool, device=edges.item.device)
-    vectors = model.items(edges.adjacency(everything))
+    vectors = model.items(edges.smoothing(everything))
     has_edge = torch.bincount(edges.item, minlength=edges.items) > 0
     return torch.where(has_edge[:, None], vectors, model.items(None)).cpu().numpy()

@@ -43,13 +43,12 @@ def test_an_item_without_an_edge_gets_what_its_content_predicts() -> None:
     assert not np.allclose(vectors[41], vectors[42])
 
 
-def test_propagation_equals_the_normalised_matrix() -> None:
+def test_a_visitors_vector_is_the_mean_of_its_kept_items_by_weight() -> None:
     matrix = matrix_of(camps(visitors=6, items=8, events=4))
     edges = Edges.of(matrix, "cpu")
-    pooling, to_visitors, to_items = edges.adjacency(torch.ones(len(edges.item), dtype=torch.bool))
-    binary = (matrix.toarray() > 0).astype(np.float32)
-    degrees = binary.sum(1, keepdims=True) * binary.sum(0, keepdims=True)
-    expected = np.divide(binary, np.sqrt(degrees), out=np.zeros_like(binary), where=degrees > 0)
-    assert np.allclose(to_visitors.to_dense().numpy(), expected, atol=1e-6)
-    assert np.allclose(to_items.to_dense().numpy(), expected.T, atol=1e-6)
-    assert np.allclose(pooling.to_dense().sum(1).numpy(), 1, atol=1e-6)
+    keep = torch.arange(len(edges.item)) % 3 > 0
+    askers = torch.tensor([1, 4])
+    kept = np.zeros(matrix.shape, dtype=np.float32)
+    kept[edges.visitor[keep], edges.item[keep]] = edges.weight[keep]
+    expected = kept[askers] / kept[askers].sum(axis=1, keepdims=True)
+    assert np.allclose(edges.pooling(keep, askers).to_dense().numpy(), expected, atol=1e-6)
