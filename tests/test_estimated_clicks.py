@@ -175,6 +175,21 @@ def test_programs_doubted_clicks_and_interleaved_lists_have_no_part(
     assert (only.items, only.chances, only.clicked, only.length) == ([items[1]], [0.5], [False], 2)
 
 
+def test_a_list_that_a_replay_moved_into_the_past_knows_nothing_of_later(
+    version: ModelVersion, products: list[Product]
+) -> None:
+    """A twin's events are moved back before each of its baskets; the time in a list's id stays."""
+    (visitor,) = visitors_of(products[0], 1)
+    see(visitor, [str(products[2].pk)], [1.0], [True])
+    moved = timedelta(hours=30)
+    Event.objects.filter(kind=CLICK).update(at=timezone.now() - moved)
+    Impression.objects.update(seen_at=timezone.now() - moved)
+    Event.objects.filter(kind=PURCHASE).update(at=timezone.now() - 2 * moved)
+    (only,) = seen_lists("for_you", "personal", timezone.now() - timedelta(minutes=5), 10)
+    before = Event.objects.filter(visitor=visitor, at__lt=only.made_at)
+    assert [event.kind for event in before] == [PURCHASE]
+
+
 def test_the_beat_estimates_what_waits_and_again_only_after_new_lists(
     version: ModelVersion, products: list[Product]
 ) -> None:

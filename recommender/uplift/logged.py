@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,9 +11,11 @@ from django.db import connection
 from recommender.capture.partitions import first_id, milliseconds_of
 from recommender.models import Arm, Event, Impression
 
+MOMENT: Final = timedelta(seconds=5)  # between a list of a replay, and its clicks
+
 # Without doubted lists and clicks, and without interleaved lists: their slots were drafted, and not by these chances.
 _STATEMENT: Final = f"""
-SELECT list_id, visitor_id, items, propensities, slots, (
+SELECT list_id, visitor_id, items, propensities, slots, seen_at, (
     SELECT coalesce(array_agg(DISTINCT item_id::text), ARRAY[]::text[]) FROM {Event._meta.db_table} AS act
     WHERE act.visitor_id = own.visitor_id AND kind = {Event.Kind.CLICK} AND act.doubt = 0
         AND impression ->> 'list' = own.list_id::text
@@ -31,7 +33,7 @@ class SeenList:
     """One list of one visitor, and the slots that were seen.
 
     Attributes:
-        made_at: when it was rendered, UTC. length: slots that the list had.
+        made_at: when it was rendered, UTC, by the clock of its visitor's events. length: slots that the list had.
         items: keys as text of the seen slots, in order. chances: their propensities. clicked: which were clicked.
         slots: 1-based.
     """
@@ -59,9 +61,17 @@ def seen_lists(placement: str, rung: str, since: datetime, most: int) -> list[Se
 
 
 def _seen(
-    list_id: UUID, visitor: int, items: list[str], chances: list[float], slots: list[int], clicked: list[str]
+    list_id: UUID,
+    visitor: int,
+    items: list[str],
+    chances: list[float],
+    slots: list[int],
+    seen_at: datetime,
+    clicked: list[str],
 ) -> SeenList:
     made_at = datetime.fromtimestamp(milliseconds_of(list_id) / 1_000, UTC)
+    if seen_at < made_at:  # a replay has moved it into the past, with all that its visitor did; an id cannot move
+        made_at = seen_at - MOMENT
     shown = [items[slot - 1] for slot in slots]
     return SeenList(
         visitor,
