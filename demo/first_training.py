@@ -12,7 +12,7 @@ from recommender.models import ModelVersion, TrainingRun
 from recommender.runs import Options, request_run
 
 POLL_SECONDS: Final = 0.5
-EFFORT: Final = 0.5  # half the epochs, so that the shop has lists of its own soon; "Retrain" in admin takes them all
+EFFORT: Final = 0.35  # of the epochs, so that the shop has lists of its own soon; "Retrain" in admin takes them all
 
 
 def has_live_version() -> bool:

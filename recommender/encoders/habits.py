@@ -9,14 +9,12 @@ from torch import Tensor
 
 from recommender.dataset.habits import HabitExample
 from recommender.encoders.listwise import Example, NetworkSettings, Ranker, cross_entropy, learned, packed
-from recommender.encoders.training import one_thread
 
 SETTINGS: Final = NetworkSettings(hidden=64, steps=1_500, batch=128, dropout=0.0, weight_decay=1e-4)
 MIN_EXAMPLES: Final = 200
 LEAST_SHARE: Final = 0.1  # of what was bought, the least likely: no habit
 
 
-@one_thread()
 def fit_habits(examples: list[HabitExample], seed: int = 0, steps: int = SETTINGS.steps) -> dict[str, Any]:
     """Parameters for `habit`, by the listwise likelihood of what was bought again; {} where too few visitors rebuy.
 

@@ -30,7 +30,6 @@ from recommender.encoders.listwise import (
     learned,
     packed,
 )
-from recommender.encoders.training import one_thread
 
 # Weights of the start, per standard deviation: what is bought again first, where people do that, then similarity.
 SIMILARITY: Final = {"similarity": 0.3}
@@ -45,7 +44,6 @@ AHEAD: Final = (0.0, 2.0, 4.0, 8.0, -2.0, -4.0, -8.0)  # tried: what is added to
 NEW_WEIGHT: Final = 1.0  # of the loss among items new to the visitor, beside the loss among all
 
 
-@one_thread()
 def fit_ranker(
     examples: list[Example],
     settings: NetworkSettings = SETTINGS,

@@ -2,8 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -69,14 +68,3 @@ def resume(model: torch.nn.Module, state: State | None) -> None:
     """Put a state of `state_of` into a model of the same shape; None or an empty one leaves it as it is."""
     if state:
         model.load_state_dict(state, strict=False)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """For steps too small to share: handing them to a second thread took 4 × the CPU and 2 × the time, busy or not."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
