@@ -9,18 +9,21 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
-from django.db import connection, models
+from django.db import OperationalError, connection, models, transaction
 from django.db.backends.utils import CursorWrapper
 from numpy.typing import NDArray
 from psycopg import sql
 from psycopg.adapt import Dumper
+from psycopg.errors import DiskFull
 from psycopg.pq import Format
 
-from recommender.models import ItemEmbedding, ItemPair, VisitorEmbedding
+from recommender.models import ItemEmbedding, ItemPair, ModelVersion, VisitorEmbedding
 
 PARTITIONED: Final[tuple[type[models.Model], ...]] = (ItemEmbedding, VisitorEmbedding, ItemPair)
 DROP_LOCK_MS: Final = 100
-HNSW_MEMORY: Final = "512MB"  # of maintenance_work_mem: 100k items of 192 dimensions build in it without spilling
+# Of maintenance_work_mem, for a build that does not spill: an item's vector, its 32 neighbours and what holds them.
+HNSW_ITEM_BYTES: Final = 1_000  # beside the vector; pgvector 0.8
+HNSW_MEMORY_MB: Final = (64, 3_072)  # at least and at most
 HNSW_MAX_DIM: Final = 4_000  # pgvector's limit for halfvec
 
 
@@ -94,9 +97,23 @@ def _column_types(cursor: CursorWrapper, table: sql.Identifier, names: sql.Compo
 def build_hnsw(version_id: int, dim: int) -> None:
     """Cosine HNSW over the version's item vectors; `nearest` repeats the cast, else Postgres cannot use the index."""
     statement = sql.SQL("CREATE INDEX ON {table} USING hnsw ((vector::halfvec({dim})) halfvec_cosine_ops)")
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('maintenance_work_mem', %s, true)", [HNSW_MEMORY])
-    _execute(statement, ItemEmbedding, version_id, dim=sql.Literal(dim))
+    items = ModelVersion.objects.values_list("item_count", flat=True).get(pk=version_id)
+    _set_local("maintenance_work_mem", f"{hnsw_memory_mb(items, dim)}MB")
+    try:
+        with transaction.atomic():
+            _execute(statement, ItemEmbedding, version_id, dim=sql.Literal(dim))
+    except OperationalError as error:
+        if not isinstance(error.__cause__, DiskFull):
+            raise
+        # Processes that build together share that memory, and a container often has 64 MB to share. One needs none.
+        _set_local("max_parallel_maintenance_workers", "0")
+        _execute(statement, ItemEmbedding, version_id, dim=sql.Literal(dim))
+
+
+def hnsw_memory_mb(items: int, dim: int) -> int:
+    """That a build over so many vectors may take."""
+    least, most = HNSW_MEMORY_MB
+    return min(max(items * (2 * dim + HNSW_ITEM_BYTES) // 10**6, least), most)
 
 
 def attach_partition(model: type[models.Model], version_id: int) -> None:
@@ -111,8 +128,7 @@ def drop_partitions(version_id: int) -> None:
     Raises:
         OperationalError: a long reader holds a table: nothing was dropped, try later.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{DROP_LOCK_MS}ms"])
+    _set_local("lock_timeout", f"{DROP_LOCK_MS}ms")
     for model in PARTITIONED:
         _execute(sql.SQL("DROP TABLE IF EXISTS {table}"), model, version_id)
 
@@ -122,6 +138,11 @@ def has_partition(version_id: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [partition_name(ItemEmbedding, version_id)])
         return bool(cursor.fetchone()[0])
+
+
+def _set_local(name: str, value: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
 
 
 def _execute(statement: sql.SQL, model: type[models.Model], version_id: int, **parts: sql.Composable) -> None:

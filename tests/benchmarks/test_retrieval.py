@@ -1,0 +1,41 @@
+"""The retrieval benchmark counts its truth right, and what processes hold."""
+
+import os
+
+import numpy as np
+
+from benchmarks.process_memory import PeakMemory, children, cpu_ms, held_mb, high_water_mb, resident_mb
+from benchmarks.retrieval import K, exact, kept
+from benchmarks.retrieval_shop import DIM, asked_for, made_up_vectors
+
+
+def test_the_truth_is_the_nearest_of_what_is_kept() -> None:
+    vectors = made_up_vectors(3_000)
+    query, allowed = asked_for(vectors, 1)[0], kept(3_000, 20)
+    order = np.argsort(-(vectors @ query))
+    expected = [row + 1 for row in order if allowed[row]][:K]
+    assert set(exact(vectors, query, allowed)) == set(expected)
+
+
+def test_a_filter_keeps_its_share() -> None:
+    assert kept(10_000, 1).sum() == 100 and kept(10_000, 20).sum() == 2_000
+
+
+def test_made_up_vectors_are_clustered_and_asked_for_where_they_are() -> None:
+    vectors = made_up_vectors(4_000)
+    assert vectors.shape == (4_000, DIM) and np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    best = np.sort(vectors[:200] @ vectors.T, axis=1)[:, -10]
+    assert np.median(best) > 3 * np.abs(vectors[:200] @ vectors.T).mean()
+    assert (asked_for(vectors, 5) @ vectors.T).max(axis=1).min() > 0.7
+
+
+def test_memory_and_processor_time_of_a_process_are_seen() -> None:
+    pid, before = os.getpid(), cpu_ms(os.getpid())
+    with PeakMemory(pid) as peak:
+        held = np.ones(60_000_000)  # 480 MB
+        for _ in range(20):
+            held += 1.0
+    assert peak.mb > held_mb(pid) - 100 and peak.mb > 480
+    assert high_water_mb(pid) >= resident_mb(pid) > 480
+    assert cpu_ms(pid) > before
+    assert children(pid) == [] or all(isinstance(child, int) for child in children(pid))
