@@ -21,14 +21,13 @@ from numpy.typing import NDArray
 from recommender.capture.tables import ItemTable
 from recommender.dataset.link_packing import pack_links
 from recommender.dataset.ranking_features import RELATIONS
-from recommender.dataset.sequences import Histories
+from recommender.dataset.sequences import Histories, first_of_a_day
 from recommender.dataset.words import MOST_ITEMS_OF_A_WORD, WordWeights, words_of
 
 Floats = NDArray[np.float32]
 Links = dict[str, sp.csr_matrix]  # relation → [item rows, item rows] float32
 
 MOST: Final = 60  # others an item and relation
-DAY: Final = 86_400  # seconds
 REACH_BASKETS: Final = 10
 REACH_EVENTS: Final = 24  # bounds the work where baskets are large
 DISTANCES_SUMMED: Final = 8  # into one matrix: bounds the memory
@@ -66,21 +65,14 @@ def follows(grouped: Histories, rows: int) -> sp.csr_matrix:
 
     A visitor counts once a day and item, so that nobody can push a pair by repeating it.
     """
-    owner, item, basket = _once_a_day(grouped)
+    first = first_of_a_day(grouped)
+    owner, item, basket = grouped.owner[first], grouped.item[first], grouped.basket[first]
     total = sp.csr_matrix((rows, rows), dtype=np.float32)
     for pairs in _later(owner, item, basket, rows):
         total = total + pairs
     count = np.bincount(item, minlength=rows)
     scale = sp.diags(1 / np.sqrt(count + DAMPING))
     return _strongest(sp.csr_matrix(scale @ total @ scale))
-
-
-def _once_a_day(grouped: Histories) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """(owner, item row, basket) of the first event of every visitor, item and day, in the order of the log."""
-    owner = grouped.owner
-    day = np.stack([owner, grouped.item, grouped.at // DAY])
-    first = np.sort(np.unique(day, axis=1, return_index=True)[1])
-    return owner[first], grouped.item[first], grouped.basket[first]
 
 
 def _later(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.capture.tables import EventLog
+from recommender.dataset.split import DAY
 from recommender.dataset.vocabulary import Vocabulary
 
 
@@ -54,6 +55,15 @@ def histories(log: EventLog, items: Vocabulary) -> Histories:
     new_basket[1:] = (visitor[1:] != visitor[:-1]) | (at[1:] != at[:-1])
     offsets = np.append(starts, len(visitor)).astype(np.int64)
     return Histories(offsets, keys, item, kind, at, np.cumsum(new_basket) - 1)
+
+
+def first_of_a_day(grouped: Histories) -> NDArray[np.int64]:
+    """[n] ascending places of the first event of every visitor, item and UTC day."""
+    day = grouped.at // DAY
+    day -= day.min(initial=0)
+    items, days = int(grouped.item.max(initial=0)) + 1, int(day.max(initial=0)) + 1
+    _, first = np.unique((grouped.owner * items + grouped.item) * days + day, return_index=True)
+    return np.sort(first)
 
 
 @dataclass(frozen=True, slots=True)

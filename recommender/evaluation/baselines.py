@@ -8,7 +8,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recommender.dataset.graph import visitor_item_matrix
-from recommender.dataset.sequences import Histories
+from recommender.dataset.sequences import Histories, first_of_a_day
+from recommender.dataset.split import DAY
 
 Floats = NDArray[np.float32]
 # [n] visitor numbers → [n, item rows] float32 scores, padding column included.
@@ -24,11 +25,11 @@ def popularity(grouped: Histories, item_rows: int, now: int, decay_days: float =
 
     So a few visitors who come every day cannot make a best seller.
     """
-    day = grouped.at // 86_400
-    once = np.unique(np.stack([grouped.owner, grouped.item, day]), axis=1)
-    weight = np.exp(-(now // 86_400 - once[2]) / decay_days)
-    owner, item = once[0], once[1]
-    first = np.ones(len(item), dtype=bool)  # sorted by visitor, item and day: where a visitor's days of an item begin
+    once = first_of_a_day(grouped)
+    order = np.lexsort((grouped.item[once], grouped.owner[once]))
+    owner, item, day = (column[once][order] for column in (grouped.owner, grouped.item, grouped.at // DAY))
+    weight = np.exp(-(now // DAY - day) / decay_days)
+    first = np.ones(len(item), dtype=bool)  # where a visitor's days of an item begin
     first[1:] = (owner[1:] != owner[:-1]) | (item[1:] != item[:-1])
     by_visitor = np.minimum(np.bincount(np.cumsum(first) - 1, weights=weight), 1.0)
     return np.bincount(item[first], weights=by_visitor, minlength=item_rows).astype(np.float32)
