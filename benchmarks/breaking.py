@@ -1,4 +1,4 @@
-"""Ways to take a real Postgres away from whoever works with it, each undone at the end."""
+"""Ways to take a real Postgres or cache away from whoever works with it, each undone at the end."""
 
 import contextlib
 import time
@@ -8,6 +8,7 @@ from typing import Final
 import psutil
 import psycopg
 
+from demo.broker import EmbeddedBroker
 from demo.postgres import EmbeddedPostgres
 from demo.processes import stop
 
@@ -76,3 +77,14 @@ def crowded(postgres: EmbeddedPostgres) -> Iterator[None]:
             except psycopg.OperationalError:
                 time.sleep(0.01)
         yield
+
+
+@contextlib.contextmanager
+def without_cache(cache: EmbeddedBroker) -> Iterator[None]:
+    """Nobody listens where it was; it comes back empty. It must have been given a port."""
+    cache.process.kill()
+    cache.stop()
+    try:
+        yield
+    finally:
+        cache.start()

@@ -1,4 +1,5 @@
-"""What pages get while the database is frozen, killed, locked or full: `python -m benchmarks.serving --faults`.
+"""What pages get while the database is frozen, killed, locked or full, the model's file damaged, or the cache gone:
+`python -m benchmarks.serving --faults`.
 
 Browsers ask for lists, ten a second each at most, one fault after the other. Counted is everything from the fault on
 until HEALING_SECONDS after it: every status that is no 200, how long answers took, and when the first list came that
@@ -18,7 +19,8 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.breaking import crowded, frozen, killed, locked
+from benchmarks.breaking import crowded, frozen, killed, locked, without_cache
+from demo.broker import EmbeddedBroker
 from demo.postgres import EmbeddedPostgres
 
 HOST: Final = "127.0.0.1"
@@ -54,18 +56,23 @@ class Outcome:
     rungs: dict[str, int]
 
 
-def faults(postgres: EmbeddedPostgres) -> dict[str, Callable[[], AbstractContextManager[None]]]:
+def faults(postgres: EmbeddedPostgres, cache: EmbeddedBroker) -> dict[str, Callable[[], AbstractContextManager[None]]]:
+    from benchmarks.versions import damaged_version
+
     return {
         "frozen": partial(frozen, postgres),
         "killed": partial(killed, postgres),
         "tables locked": partial(locked, postgres, *READ),
         "no free connection": partial(crowded, postgres),
+        "model file damaged": damaged_version,
+        "cache gone": partial(without_cache, cache),
     }
 
 
 def run(
     port: int,
     postgres: EmbeddedPostgres,
+    cache: EmbeddedBroker,
     paths: Sequence[str],
     headers: Mapping[str, str],
     browsers: int,
@@ -73,7 +80,7 @@ def run(
 ) -> dict[str, Outcome]:
     """Each fault for `seconds` while `browsers` ask for `paths` in turn."""
     outcomes: dict[str, Outcome] = {}
-    for name, fault in faults(postgres).items():
+    for name, fault in faults(postgres, cache).items():
         with asking(port, paths, headers, browsers) as seen:
             time.sleep(CALM_SECONDS)
             began = time.monotonic()

@@ -18,14 +18,20 @@ START_SECONDS: Final = 20.0
 
 
 class EmbeddedBroker:
-    """A server on 127.0.0.1, a free port and a password of its own; `with` starts and stops it.
+    """A server on 127.0.0.1 and a password of its own; `with` starts and stops it.
 
-    It keeps nothing on disk: what must survive is a row in Postgres, and the sweeper queues it again.
+    It keeps nothing on disk: what must survive is a row in Postgres, and the sweeper queues it again. Started again, it
+    has the same password.
+
+    Args:
+        port: taken where it is free; 0: any free one.
     """
 
-    def __init__(self, folder: Path, log: Path | None = None) -> None:
+    def __init__(self, folder: Path, log: Path | None = None, port: int = 0) -> None:
         self.folder = folder.resolve()
         self.log = log or self.folder / "broker.log"
+        self.port = port
+        self._password = secrets.token_urlsafe(24)
         self.url = ""
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -56,9 +62,9 @@ class EmbeddedBroker:
             ProcessFailed: no server program is found, or it does not come up.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        program, password = _program(), secrets.token_urlsafe(24)
+        program, password = _program(), self._password
         for _attempt in range(3):  # another process may take the free port first
-            port = free_port()
+            port = free_port(self.port)
             # By standard input: a password in the arguments could be read by every account of the machine.
             config = f'bind 127.0.0.1\nport {port}\nsave ""\nappendonly no\nrequirepass {password}\ndaemonize no\n'
             self._server = start([program, "-"], self.log, cwd=self.folder, stdin=config.encode())

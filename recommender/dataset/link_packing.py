@@ -59,5 +59,12 @@ def follow(packed: Sequence[bytes | memoryview], weights: Floats) -> tuple[Ints,
 
 def strongest(rows: Ints, strengths: Floats, most: int) -> Ints:
     """The `most` strongest rows of each column of `strengths`, all together, ascending."""
-    chosen = [rows[np.argsort(-column, kind="stable")[:most]][: int((column > 0).sum())] for column in strengths.T]
+    chosen = [rows[_best(column, most)] for column in strengths.T]
     return np.unique(np.concatenate(chosen)) if chosen else rows[:0]
+
+
+def _best(column: Floats, most: int) -> Ints:
+    """Places of the `most` largest values above 0; of equal ones the first. Few are sorted: that took 2 ms a list."""
+    least = np.partition(column, -most)[-most] if len(column) > most else 0.0
+    considered = np.flatnonzero((column >= least) & (column > 0))
+    return considered[np.argsort(-column[considered], kind="stable")[:most]]

@@ -34,6 +34,9 @@ def index_settings(neighbours: int) -> dict[str, str]:
         # An index scan that a filter leaves short goes on instead of returning fewer rows.
         "hnsw.iterative_scan": "relaxed_order",
         "hnsw.ef_search": str(min(max(conf.HNSW_EF_SEARCH, neighbours), MAX_EF_SEARCH)),
+        # What lists read is in memory, or they come too late anyway. At Postgres' default of 4 the planner reads the
+        # whole catalogue to see which of a visitor's own 700 items are available: 10.7 ms of 16.6.
+        "random_page_cost": "1.1",
     }
 
 

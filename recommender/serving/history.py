@@ -28,23 +28,26 @@ from recommender.serving.opinions import Opinions
 SAID: Final = 50  # kind of what was said, plus its value
 LESS, MORE = SAID + Feedback.Value.LESS, SAID + Feedback.Value.MORE
 
-# The newest events that have a vector are counted, so that items younger than the version do not use up the places.
-# What the visitor said of items comes with them, as kinds of its own; their ages do not matter.
+# The newest events that have a vector are counted, so that items younger than the version do not use up the places, and
+# no more are looked up. What the visitor said of items comes with them, as kinds of its own; their ages do not matter.
 _STATEMENT: Final = f"""
-SELECT item_id, kind, age_seconds, CASE WHEN place <= %(with_vector)s THEN halfvec_send(vector) END,
-    CASE WHEN place <= %(with_links)s THEN links END
-FROM (
-    SELECT newest.*, own.vector, own.links,
-        count(own.vector) OVER (ORDER BY at DESC, id DESC ROWS UNBOUNDED PRECEDING) AS place
-    FROM (
-        SELECT id, item_id, kind, at,
-            greatest(extract(epoch FROM coalesce(%(until)s::timestamptz, now()) - at), 0)::float8 AS age_seconds
-        FROM recommender_event WHERE visitor_id = %(visitor)s AND at < coalesce(%(until)s::timestamptz, 'infinity')
-        ORDER BY at DESC, id DESC LIMIT %(events)s
-    ) AS newest
-    LEFT JOIN recommender_itemembedding AS own ON own.version_id = %(version)s AND own.item_id = newest.item_id
+WITH newest AS MATERIALIZED (
+    SELECT id, item_id, kind, at,
+        greatest(extract(epoch FROM coalesce(%(until)s::timestamptz, now()) - at), 0)::float8 AS age_seconds
+    FROM recommender_event WHERE visitor_id = %(visitor)s AND at < coalesce(%(until)s::timestamptz, 'infinity')
+    ORDER BY at DESC, id DESC LIMIT %(events)s
+), known AS (
+    SELECT newest.id, halfvec_send(own.vector) AS vector, own.links,
+        row_number() OVER (ORDER BY at DESC, id DESC) AS place
+    FROM newest JOIN recommender_itemembedding AS own
+        ON own.version_id = %(version)s AND own.item_id = newest.item_id
+    ORDER BY at DESC, newest.id DESC LIMIT %(with_vector)s
+)
+SELECT item_id, kind, age_seconds, vector, links FROM (
+    SELECT newest.*, known.vector, CASE WHEN known.place <= %(with_links)s THEN known.links END AS links
+    FROM newest LEFT JOIN known USING (id)
     UNION ALL
-    SELECT NULL, said.item_id, {SAID} + said.value, said.given_at, 0, own.vector, NULL, 0
+    SELECT NULL, said.item_id, {SAID} + said.value, said.given_at, 0, halfvec_send(own.vector), NULL
     FROM recommender_feedback AS said
     LEFT JOIN recommender_itemembedding AS own ON own.version_id = %(version)s AND own.item_id = said.item_id
     WHERE said.visitor_id = %(visitor)s AND said.given_at < coalesce(%(until)s::timestamptz, 'infinity')

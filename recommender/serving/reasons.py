@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 from django.utils.translation import gettext as _
+from numpy.typing import NDArray
 
 from recommender.capture.tables import CART, PURCHASE
 from recommender.catalog import get_catalog
@@ -69,9 +70,10 @@ class ByScore(Reasons):
         rows = np.array([self._place[key] for key in keys], dtype=np.int64)
         lift = group_shares(scored, rows)
         drops = quick_drops(scored, rows, self._pool)
+        alike = _alike(scored, drops.causes, rows)
         enough = MIN_SHARE * np.maximum(sum(np.maximum(each, 0.0) for each in lift.values()), 1e-9)
         causes = [
-            None if key in bought else _cause(scored, drops, int(row), number, float(enough[number]))
+            None if key in bought else _cause(scored, drops, alike, int(row), number, float(enough[number]))
             for number, (key, row) in enumerate(zip(keys, rows, strict=True))
         ]
         is_habit = [key in bought and bool(own > 0) for key, own in zip(keys, lift["own"], strict=True)]
@@ -103,28 +105,28 @@ def repeat_reason(purchases: int) -> str:
     return _("You buy this often") if purchases >= OFTEN else _("You bought this before")
 
 
-def _cause(scored: Scored, drops: Drops, row: int, number: int, enough: float) -> Cause | None:
-    """Of a candidate and its column in `drops`; None where no item of the history carries enough."""
+def _cause(scored: Scored, drops: Drops, alike: Floats, row: int, number: int, enough: float) -> Cause | None:
+    """Of a candidate and its column in `drops` and `alike`; None where no item of the history carries enough."""
     total, by_links = drops.total[:, number], drops.by_links[:, number]
     if scored.said[row] > max(enough, float(total.max(initial=0.0))):
         liked = scored.history.opinions.nearest_liked(scored.version, scored.candidates.vectors[row])
         return Cause(liked, was_liked=True)
-    eligible = (_alike(scored, drops.causes, row) >= MIN_SIMILARITY) | (by_links > 0)
+    eligible = (alike[:, number] >= MIN_SIMILARITY) | (by_links > 0)
     best = int(np.where(eligible, total, -np.inf).argmax()) if len(total) else 0
     if not len(total) or not eligible[best] or total[best] < enough:
         return None
     return Cause(drops.causes[best], bool(by_links[best] > MOSTLY * total[best]))
 
 
-def _alike(scored: Scored, causes: list[Any], row: int) -> Floats:
-    """[causes] cosine of each with a candidate; 0 where the version does not know the cause."""
+def _alike(scored: Scored, causes: list[Any], rows: NDArray[np.int64]) -> Floats:
+    """[causes, rows] cosine of each with each candidate; 0 where the version does not know the cause."""
     history = scored.history
-    vector = likeness(scored.version, scored.candidates.vectors[row])
     newest = dict(zip(history.item[history.has_vector].tolist(), range(len(history.vectors)), strict=True))
     known = [place for place, cause in enumerate(causes) if cause in newest]
-    out = np.zeros(len(causes), dtype=np.float32)
+    out = np.zeros((len(causes), len(rows)), dtype=np.float32)
     if known:
-        out[known] = likeness(scored.version, history.vectors[[newest[causes[place]] for place in known]]) @ vector
+        of_causes = likeness(scored.version, history.vectors[[newest[causes[place]] for place in known]])
+        out[known] = of_causes @ likeness(scored.version, scored.candidates.vectors[rows]).T
     return out
 
 

@@ -13,6 +13,7 @@ from rest_framework import serializers
 
 from recommender.catalog import item_key, key_field
 from recommender.conf import conf
+from recommender.serving.cards import Card
 from recommender.serving.placements import FOR_YOU, length_of, needs_items, placement_named, placements
 from recommender.serving.query import RUNGS, Query
 from recommender.tokens import read_impressions
@@ -213,12 +214,21 @@ class CardSerializer(serializers.Serializer):
         key = serializers.IntegerField() if is_number else serializers.CharField()
         return {"id": key, **super().get_fields()}
 
-    def to_representation(self, instance: object) -> dict[str, Any]:
-        shown: dict[str, Any] = super().to_representation(instance)
-        if request := self.context.get("request"):
-            for name in ("url", "image_url"):
-                shown[name] = request.build_absolute_uri(shown[name]) if shown[name] else ""
-        return shown
+    def to_representation(self, instance: Card) -> dict[str, Any]:
+        """What the fields say, without asking each of a hundred of them: that took 2 ms a list."""
+        request = self.context.get("request")
+        absolute = request.build_absolute_uri if request else str
+        return {
+            "id": instance.id if isinstance(instance.id, int) else str(instance.id),
+            "title": str(instance.title),
+            "url": absolute(instance.url) if instance.url else "",
+            "image_url": absolute(instance.image_url) if instance.image_url else "",
+            "price": str(instance.price),
+            "price_cents": None if instance.price_cents is None else int(instance.price_cents),
+            "score": float(instance.score),
+            "reason": str(instance.reason),
+            "slot": instance.slot,
+        }
 
 
 class RecommendationsSerializer(serializers.Serializer):
