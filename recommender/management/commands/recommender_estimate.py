@@ -38,7 +38,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{found.lists} lists ({found.drawn} with something tried), {found.slots} seen slots, "
             f"{inner.served.n} visitors\n"
-            f"worth {inner.effective:.0f} visitors; {inner.covered:.0%} could have been shown; "
+            f"worth {inner.effective:.0f} visitors; {int(100 * inner.covered)} % could have been shown; "
             f"{inner.clipped:.1%} of the weights cut off"
         )
         if found.withheld:
