@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from benchmarks.compression import by_turns
 from benchmarks.process_memory import PeakMemory, cpu_ms, high_water_mb
 from benchmarks.results_store import RESULTS
-from benchmarks.retrieval_shop import CATEGORIES, DIM, Floats, asked_for, category_of, fill, made_up_vectors
+from benchmarks.retrieval_shop import DIM, Floats, asked_for, fill, keep_in_stock, kept, made_up_vectors, narrowed
 from benchmarks.retrieval_shop import shop_database as database
 from demo.postgres import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from recommender.index.nearest import Row
-    from recommender.models import ModelVersion, SavedFilter
+    from recommender.models import ModelVersion
 
 K: Final = 50
 BUDGET_MS: Final = 3_600_000  # a busy machine must not cut what is measured
@@ -153,34 +153,6 @@ def exact(vectors: Floats, query: Floats, allowed: NDArray[np.bool_]) -> Ints:
     return best
 
 
-def kept(items: int, share: int) -> NDArray[np.bool_]:
-    """Which of the products 1..items are in the first `share` categories."""
-    allowed: NDArray[np.bool_] = category_of(np.arange(1, items + 1)) < share * CATEGORIES // 100
-    return allowed
-
-
-def narrowed(share: int) -> "SavedFilter":
-    """The same as a filter of the shop's, by the name of the category."""
-    from recommender.models import SavedFilter
-
-    names = [f"Category {number}" for number in range(share * CATEGORIES // 100)]
-    return SavedFilter(name=f"{share} %", values={"category__name": names})
-
-
-def keep_in_stock(share: int) -> None:
-    """Have only the first `share` categories."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE shop_product SET stock = 10 * wanted::int FROM (SELECT id AS category,"
-            " split_part(slug, '-', 2)::int < %s AS wanted FROM shop_category) AS wanting"
-            " WHERE category_id = category AND (stock > 0) <> wanted",
-            [share * CATEGORIES // 100],
-        )
-        cursor.execute("VACUUM ANALYZE shop_product")
-
-
 def beside_plain(version: "ModelVersion", queries: Floats) -> dict[str, float]:
     """Milliseconds of `compare`, and of a statement written by hand with the same plan, by turns."""
     from recommender.conf import conf
@@ -240,6 +212,13 @@ def markdown(found: dict[str, Any]) -> str:
         times = f"{each['p50_ms']:.1f} | {each['p99_ms']:.1f} | {each['server_cpu_ms']:.1f}"
         lines.append(f"| {name} | {each['available']:,} | {recalls} | {100 * each['full_lists']:.0f} % | {times} |")
     plain = found["plain"]
+    measured = (
+        ("recall@50", found["situations"]["all items"]["recall@50"] >= RECALL_BAR),
+        ("recall@50, filter of 1 %", found["situations"]["filter of 1 %"]["recall@50"] >= FILTERED_BAR),
+        ("full lists", all(each["full_lists"] == 1 for each in found["situations"].values())),
+        ("beside the statement by hand", plain["ours_over_plain"] <= OVER_PLAIN_BAR),
+    )
+    lines += ["", *(f"{name}: {'met' if is_met else 'missed'}" for name, is_met in measured)]
     lines += ["", f"ours {plain['ours_ms']:.2f} ms, by hand {plain['plain_ms']:.2f}: {plain['ours_over_plain']:.2f} ×"]
     lines += [", ".join(f"{name} {found[name]}" for name in BUILD)]
     return "\n".join(lines)

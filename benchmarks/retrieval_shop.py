@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from recommender.dataset.ranking_features import STATISTICS
 from recommender.encoders.tables import EmbeddingTable, Part
 
 if TYPE_CHECKING:
-    from recommender.models import ModelVersion
+    from recommender.models import ModelVersion, SavedFilter
 
 DIM: Final = 194  # of the demo's version
 DIRECTIONS: Final = 32  # of the space that the groups lie in
@@ -139,6 +139,29 @@ def table(vectors: Floats) -> EmbeddingTable:
     )
 
 
-def category_of(products: NDArray[Any]) -> NDArray[Any]:
-    """The number in the name of each product's category."""
-    return products % CATEGORIES
+def kept(items: int, share: int) -> NDArray[np.bool_]:
+    """Which of the products 1..items are in the first `share` categories."""
+    allowed: NDArray[np.bool_] = np.arange(1, items + 1) % CATEGORIES < share * CATEGORIES // 100
+    return allowed
+
+
+def narrowed(share: int) -> "SavedFilter":
+    """The same as a filter of the shop's, by the name of the category."""
+    from recommender.models import SavedFilter
+
+    names = [f"Category {number}" for number in range(share * CATEGORIES // 100)]
+    return SavedFilter(name=f"{share} %", values={"category__name": names})
+
+
+def keep_in_stock(share: int) -> None:
+    """Have only the first `share` categories."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE shop_product SET stock = 10 * wanted::int FROM (SELECT id AS category,"
+            " split_part(slug, '-', 2)::int < %s AS wanted FROM shop_category) AS wanting"
+            " WHERE category_id = category AND (stock > 0) <> wanted",
+            [share * CATEGORIES // 100],
+        )
+        cursor.execute("VACUUM ANALYZE shop_product")

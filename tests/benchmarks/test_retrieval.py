@@ -1,12 +1,14 @@
 """The retrieval benchmark counts its truth right, and what processes hold."""
 
+import json
 import os
 
 import numpy as np
 
 from benchmarks.process_memory import PeakMemory, children, cpu_ms, held_mb, high_water_mb, resident_mb
-from benchmarks.retrieval import K, exact, kept
-from benchmarks.retrieval_shop import DIM, asked_for, made_up_vectors
+from benchmarks.results_store import RESULTS
+from benchmarks.retrieval import K, exact, markdown
+from benchmarks.retrieval_shop import DIM, asked_for, kept, made_up_vectors
 
 
 def test_the_truth_is_the_nearest_of_what_is_kept() -> None:
@@ -39,3 +41,10 @@ def test_memory_and_processor_time_of_a_process_are_seen() -> None:
     assert high_water_mb(pid) >= resident_mb(pid) > 480
     assert cpu_ms(pid) > before
     assert children(pid) == [] or all(isinstance(child, int) for child in children(pid))
+
+
+def test_the_report_says_which_bars_are_met() -> None:
+    found = json.loads((RESULTS / "retrieval.json").read_text())["100000"]
+    assert "missed" not in markdown(found)
+    found["situations"]["filter of 1 %"]["full_lists"] = 0.99
+    assert "full lists: missed" in markdown(found)
