@@ -26,6 +26,7 @@ def copy_of_live(*, damaged: bool = False) -> Iterator[ModelVersion]:
     Args:
         damaged: its visitor encoder is not what its checksum says.
     """
+    connection.close()  # a fault before may have ended it
     live = ModelVersion.objects.get(is_live=True)
     with transaction.atomic():
         copy = _copied(live)
