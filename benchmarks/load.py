@@ -73,7 +73,8 @@ async def _ask(
         try:
             while (asked := time.perf_counter()) < deadline:
                 writer.write(next(turns))
-                full += wanted in await _read_answer(reader)
+                answer = await _read_answer(reader)
+                full += wanted in answer
                 times.append(time.perf_counter() - asked)
         finally:
             writer.close()
