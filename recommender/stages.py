@@ -10,16 +10,16 @@ from recommender.encoders.training import EpochReport, Keep, State
 
 # Stages in order, with the share of the whole run that each takes, roughly, on a million events and two cores.
 STAGES = {
-    "text": 0.03,
-    "autoencoder": 0.05,
-    "graph": 0.05,
-    "sequence": 0.38,
-    "fusion": 0.13,
-    "refit": 0.08,
+    "text": 0.05,
+    "autoencoder": 0.09,
+    "graph": 0.04,
+    "sequence": 0.33,
+    "fusion": 0.14,
+    "refit": 0.09,
     "judge": 0.12,
-    "final": 0.1,
-    "vectors": 0.05,
-    "publish": 0.01,
+    "final": 0.07,
+    "vectors": 0.04,
+    "publish": 0.03,
 }
 
 

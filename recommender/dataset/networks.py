@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 LIMIT: Final = 30.0
 # Of a product that BLAS leaves to the thread that asks: waiting for a second thread on busy cores took 45 ms, not 0.2.
 ROWS_AT_ONCE: Final = 128
+KEPT: Final = 16  # networks that were built from JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,19 @@ class Network:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any], width: int) -> "Network | None":
-        """The network that JSON holds; None where there is none, or one that older code made for other features."""
+        """The network that JSON holds; None where there is none, or one that older code made for other features.
+
+        Built once: `stored` must not change any more.
+        """
         if len(stored.get("mean", ())) != width:
             return None
-        return cls(*(np.asarray(stored[name], dtype=np.float32) for name in cls.__slots__))
+        kept = _built.get(id(stored))
+        if kept is None or kept[0] is not stored:
+            kept = stored, cls(*(np.asarray(stored[name], dtype=np.float32) for name in cls.__slots__))
+            if len(_built) >= KEPT:
+                _built.pop(next(iter(_built)), None)
+            _built[id(stored)] = kept
+        return kept[1]
 
     def scores(self, features: Floats) -> Floats:
         """[n] float32 of [n, features], higher is better."""
@@ -57,3 +67,6 @@ class Network:
 
     def _standardized(self, features: Floats) -> Floats:
         return np.asarray(np.clip((features - self.mean) / self.scale, -LIMIT, LIMIT))
+
+
+_built: dict[int, tuple[Mapping[str, Any], Network]] = {}  # id of the JSON, which is kept so that its id stays its own

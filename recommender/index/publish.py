@@ -164,11 +164,19 @@ def live_version() -> ModelVersion | None:
         return chosen
     version, until = _cached
     if time.monotonic() >= until:
-        live = ModelVersion.objects.filter(is_live=True).first()
-        if live is None or version is None or may_be_served(live):
-            version = live
+        version = _what_may_be_served(version)
         _cached = (version, time.monotonic() + LIVE_CACHE_SECONDS)
     return version
+
+
+def _what_may_be_served(before: ModelVersion | None) -> ModelVersion | None:
+    """The live version; the one `before` where that is it, since reading its networks takes time, or while lists of the
+    live one cannot be made yet."""
+    live = ModelVersion.objects.filter(is_live=True)
+    if before is not None and live.filter(pk=before.pk).exists():
+        return before
+    version = live.first()
+    return version if version is None or before is None or may_be_served(version) else before
 
 
 @contextmanager
