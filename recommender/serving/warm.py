@@ -50,7 +50,8 @@ class Warmer:
 
     @property
     def is_on(self) -> bool:
-        return self._thread is not None
+        """Whether the thread loads what is wanted; it ends by itself once a test runner has begun."""
+        return self._thread is not None and pool.keeps()
 
     def begin(self) -> None:
         """Start the thread of a web process, once. The test runner has none: its database goes away under it."""
@@ -69,7 +70,7 @@ class Warmer:
 
     def is_ready(self, version: ModelVersion) -> bool:
         """Whether lists of this version may be made already; it is loaded next where not."""
-        if self._thread is None or version.pk in self._done:
+        if not self.is_on or version.pk in self._done:
             return True
         if version.pk == self._loading and threading.current_thread() is self._thread:
             return True

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -124,6 +125,16 @@ def test_a_published_version_is_loaded_before_pages_see_it(version: ModelVersion
         assert said() == {"version": version.pk}
         after = publish_tiny_version([])
         assert said() == {"version": after.pk, "cold": []}
+
+
+@pytest.mark.django_db
+def test_no_list_of_a_test_run_waits_for_a_thread_that_began_before_it() -> None:
+    """A module that is imported while tests are collected may make the shop's handler, and so begin the thread."""
+    make_listed_products(4)
+    version = publish.live_version()
+    warmer = Warmer()
+    warmer._thread = threading.current_thread()
+    assert version is not None and warmer.is_ready(version)
 
 
 # --- what pages see meanwhile
