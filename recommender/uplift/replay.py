@@ -24,15 +24,18 @@ from recommender.exceptions import ReplayRefused
 from recommender.experiments.lift import Lift, paired_lift, per_visitor
 from recommender.models import ApiKey, Arm, AuditEntry, Experiment, Visitor
 from recommender.serving.arms import CACHE_SECONDS
+from recommender.serving.query import LAST_GOOD
 from recommender.tokens import read_impressions
 from recommender.uplift.attribution import Outcomes, outcomes
-from recommender.uplift.browser import Browser
+from recommender.uplift.browser import Browser, SeenList
 from recommender.uplift.lifecycle import start
 from recommender.uplift.report import HEADLINE, METRICS, Columns, Reading, compare, values_of
 from recommender.uplift.truth import Basket
 from recommender.uplift.twins import Twin, make_twin
 
 CLICKS_WITHIN: Final = timedelta(days=7)  # bought so soon after the list was seen
+LOOKS: Final = 5  # at one list, while the server is too busy to make it
+LOOK_SECONDS: Final = 1.0  # between two of them
 DISCOVERIES: Final = "new"  # clicks on what the shopper had not bought before, of the seen slots
 LIMITS: Final = (
     "It shows which lists held more of what people went on to buy, in weeks that no list was made from.",
@@ -98,8 +101,12 @@ def replay(
                 connection.close()
 
         with ThreadPoolExecutor(threads) as pool:
-            for finished in [pool.submit(live, *life) for life in lives]:
-                finished.result()
+            try:
+                for finished in [pool.submit(live, *life) for life in lives]:
+                    finished.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)  # what failed once is not tried with all others
+                raise
     finally:
         ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
         _stop(experiment)
@@ -133,13 +140,7 @@ def _stop(experiment: Experiment) -> None:
 def _live(twin: Twin, baskets: Sequence[Basket], browser: Browser, n: int) -> None:
     for place, basket in enumerate(baskets):
         twin.wake_at(basket.at)
-        seen = browser.see_list(twin.visitor, n)
-        claims = read_impressions(seen.token) or {}
-        if claims.get("a") != twin.arm:
-            raise ReplayRefused(
-                f"The server put a visitor of arm {twin.arm} into {claims.get('a')}: it must run on this database, "
-                "with these settings, and nothing else may start experiments."
-            )
+        seen = _look(twin, browser, n)
         soon = [later for later in baskets[place:] if later.at < basket.at + CLICKS_WITHIN]
         wanted = set[str]().union(*(later.items for later in soon))
         clicked = [item for item in seen.items if item in wanted]
@@ -148,7 +149,27 @@ def _live(twin: Twin, baskets: Sequence[Basket], browser: Browser, n: int) -> No
         twin.slots += len(seen.items)
         twin.discoveries += sum(item not in twin.owned for item in clicked)
         twin.owned |= basket.items
+
+
+def _look(twin: Twin, browser: Browser, n: int) -> SeenList:
+    """The list of the twin's arm; asked for again where the busy server gave one that it had kept, which is no arm's.
+
+    Raises:
+        ReplayRefused: the server gives lists of another arm, or kept ones only.
+    """
+    for _ in range(LOOKS):
+        seen = browser.see_list(twin.visitor, n)
         twin.rungs[seen.rung] = twin.rungs.get(seen.rung, 0) + 1
+        arm = (read_impressions(seen.token) or {}).get("a")
+        if arm == twin.arm:
+            return seen
+        if seen.rung != LAST_GOOD:
+            break
+        time.sleep(LOOK_SECONDS)
+    raise ReplayRefused(
+        f"The server put a visitor of arm {twin.arm} into {arm}: it must run on this database, with these settings and "
+        "time to answer, and nothing else may start experiments."
+    )
 
 
 def _read(experiment: Experiment, arms: list[Arm], twins: list[Twin], days: float) -> Replayed:

@@ -15,7 +15,8 @@ from recommender.capture.tables import PURCHASE
 from recommender.dataset.link_packing import pack_links
 from recommender.exceptions import ReplayRefused
 from recommender.models import ApiKey, Event, Experiment, Impression, TrainingRun, Visitor
-from recommender.uplift.browser import Browser
+from recommender.uplift import replay as replay_module
+from recommender.uplift.browser import Browser, SeenList
 from recommender.uplift.report import Reading
 from recommender.uplift.truth import hold_back, read_truth
 from shop.models import Product
@@ -116,6 +117,42 @@ def test_what_the_histories_still_hold_is_not_replayed(truth: Path, live_server:
     make_event(Visitor.objects.get(key=key), Product.objects.first(), PURCHASE)
     with pytest.raises(CommandError, match="still holds"):
         call_command("recommender_replay", str(truth), "--url", live_server.url)
+
+
+@pytest.mark.parametrize("kept_lists", [1, 1_000])
+def test_a_kept_list_is_no_arms_and_asked_for_again(
+    truth: Path, live_server: Any, monkeypatch: Any, kept_lists: int
+) -> None:
+    asked = Browser.see_list
+    kept: list[SeenList] = []
+
+    def see_list(browser: Browser, visitor: Visitor, n: int) -> SeenList:
+        seen = asked(browser, visitor, n)
+        if len(kept) == kept_lists:
+            return seen
+        kept.append(seen._replace(rung="last_good", token=""))
+        return kept[-1]
+
+    monkeypatch.setattr(Browser, "see_list", see_list)
+    monkeypatch.setattr(replay_module, "LOOK_SECONDS", 0.0)
+    words = (
+        "recommender_replay",
+        str(truth),
+        "--url",
+        live_server.url,
+        "--arms",
+        "item_knn",
+        "popular",
+        "--threads",
+        "1",
+    )
+    if kept_lists == 1:
+        call_command(*words, stdout=StringIO())
+        assert len(kept) == 1 and Reading.from_json(Experiment.objects.get().result).arms[0].counts["clicks"] > 0
+    else:
+        with pytest.raises(CommandError, match="time to answer"):
+            call_command(*words, stdout=StringIO())
+        assert replay_module.LOOKS <= len(kept) <= 2 * replay_module.LOOKS  # and nobody else's life began
 
 
 def test_without_a_server_nothing_runs_on(truth: Path) -> None:
