@@ -24,7 +24,6 @@ from recommender.exceptions import ReplayRefused
 from recommender.experiments.lift import Lift, paired_lift, per_visitor
 from recommender.models import ApiKey, Arm, AuditEntry, Experiment, Visitor
 from recommender.serving.arms import CACHE_SECONDS
-from recommender.serving.query import LAST_GOOD
 from recommender.tokens import read_impressions
 from recommender.uplift.attribution import Outcomes, outcomes
 from recommender.uplift.browser import Browser, SeenList
@@ -152,10 +151,10 @@ def _live(twin: Twin, baskets: Sequence[Basket], browser: Browser, n: int) -> No
 
 
 def _look(twin: Twin, browser: Browser, n: int) -> SeenList:
-    """The list of the twin's arm; asked for again where the busy server gave one that it had kept, which is no arm's.
+    """The list of the twin's arm; asked for again where the busy server gave a kept one, or none: that is no arm's.
 
     Raises:
-        ReplayRefused: the server gives lists of another arm, or kept ones only.
+        ReplayRefused: the server gives lists of another arm, or of none only.
     """
     for _ in range(LOOKS):
         seen = browser.see_list(twin.visitor, n)
@@ -163,7 +162,7 @@ def _look(twin: Twin, browser: Browser, n: int) -> SeenList:
         arm = (read_impressions(seen.token) or {}).get("a")
         if arm == twin.arm:
             return seen
-        if seen.rung != LAST_GOOD:
+        if arm is not None:
             break
         time.sleep(LOOK_SECONDS)
     raise ReplayRefused(
