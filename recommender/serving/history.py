@@ -41,10 +41,11 @@ WITH newest AS MATERIALIZED (
         row_number() OVER (ORDER BY at DESC, id DESC) AS place
     FROM newest JOIN recommender_itemembedding AS own
         ON own.version_id = %(version)s AND own.item_id = newest.item_id
-    ORDER BY at DESC, newest.id DESC LIMIT %(with_vector)s
+    ORDER BY at DESC, newest.id DESC LIMIT greatest(%(with_vector)s, %(with_links)s)
 )
 SELECT item_id, kind, age_seconds, vector, links FROM (
-    SELECT newest.*, known.vector, CASE WHEN known.place <= %(with_links)s THEN known.links END AS links
+    SELECT newest.*, CASE WHEN known.place <= %(with_vector)s THEN known.vector END AS vector,
+        CASE WHEN known.place <= %(with_links)s THEN known.links END AS links
     FROM newest LEFT JOIN known USING (id)
     UNION ALL
     SELECT NULL, said.item_id, {SAID} + said.value, said.given_at, 0, halfvec_send(own.vector), NULL
