@@ -43,7 +43,7 @@ class Network:
         if kept is None or kept[0] is not stored:
             kept = stored, cls(*(np.asarray(stored[name], dtype=np.float32) for name in cls.__slots__))
             if len(_built) >= KEPT:
-                _built.pop(next(iter(_built)), None)
+                _built.clear()  # at once: another thread may be adding one
             _built[id(stored)] = kept
         return kept[1]
 

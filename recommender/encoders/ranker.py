@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from recommender.dataset.ranking_features import FEATURES
@@ -66,7 +65,7 @@ def fit_ranker(
     torch.manual_seed(seed)
     start, has_habits = _better_start(usable, settings, without)
     asked = [example.where(~bought(example)) for example in usable] if has_habits else usable
-    networks = _networks(start, asked, _better_settings(start, asked, settings, seed), seed)
+    networks = _networks(start, asked, settings, seed)
     scores = [networks[place % PARTS].scores(example.features) for place, example in enumerate(usable)]
     before = [start.scores(example.features) for example in usable]
     found: dict[str, Any] = {"start": start.linear.weight[0].tolist()}
@@ -112,17 +111,16 @@ def _start(
     return ranker
 
 
-def _better_settings(start: Ranker, visitors: list[Example], settings: NetworkSettings, seed: int) -> NetworkSettings:
-    """With the weight decay that does more for the first part of the visitors when the others are learned from."""
-    tries = [replace(settings, weight_decay=decay) for decay in WEIGHT_DECAYS]
-    learners = [_network(start, visitors, 0, tried, seed) for tried in tries]
-    qualities = [np.mean([_quality(each.scores(one.features), one) for one in visitors[::PARTS]]) for each in learners]
-    return tries[int(np.argmax(qualities))]
-
-
 def _networks(start: Ranker, visitors: list[Example], settings: NetworkSettings, seed: int) -> list[Ranker]:
-    """[PARTS] networks; number n has not seen the visitors n, n + PARTS, n + 2 PARTS…"""
-    return [_network(start, visitors, part, settings, seed) for part in range(PARTS)]
+    """[PARTS] networks; number n has not seen the visitors n, n + PARTS, n + 2 PARTS…
+
+    All with the weight decay that did more for the visitors that number 0 has not seen.
+    """
+    tries = [replace(settings, weight_decay=decay) for decay in WEIGHT_DECAYS]
+    firsts = [_network(start, visitors, 0, tried, seed) for tried in tries]
+    qualities = [np.mean([_quality(each.scores(one.features), one) for one in visitors[::PARTS]]) for each in firsts]
+    best = int(np.argmax(qualities))
+    return [firsts[best], *(_network(start, visitors, part, tries[best], seed) for part in range(1, PARTS))]
 
 
 def _network(start: Ranker, visitors: list[Example], left_out: int, settings: NetworkSettings, seed: int) -> Ranker:
@@ -175,7 +173,7 @@ def _quality(scores: Floats, visitor: Example) -> float:
     return float(np.mean([_ndcg(*question) for question in questions if question[1].any()] or [0.0]))
 
 
-def _ndcg(scores: Floats, right: NDArray[np.bool_]) -> float:
+def _ndcg(scores: Floats, right: Booleans) -> float:
     """0 where nothing is right."""
     if not right.any():
         return 0.0

@@ -140,7 +140,12 @@ _chosen: ContextVar[ModelVersion | None] = ContextVar("recommender_version", def
 _cached: tuple[ModelVersion | None, float] = (None, 0.0)  # the version, and until when it may be served unasked
 
 
-_is_ready: Callable[[ModelVersion], bool] = lambda version: True  # noqa: E731
+def _any(version: ModelVersion) -> bool:
+    """A process without lists has nothing to load."""
+    return True
+
+
+_is_ready: Callable[[ModelVersion], bool] = _any
 
 
 def ask_before_serving(is_ready: Callable[[ModelVersion], bool]) -> None:

@@ -103,9 +103,8 @@ def replay(
             try:
                 for finished in [pool.submit(live, *life) for life in lives]:
                     finished.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)  # what failed once is not tried with all others
-                raise
+            finally:
+                pool.shutdown(cancel_futures=True)  # where one life fails, the others do not begin
     finally:
         ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
         _stop(experiment)
