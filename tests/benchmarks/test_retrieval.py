@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 
 import numpy as np
 
@@ -40,7 +41,10 @@ def test_memory_and_processor_time_of_a_process_are_seen() -> None:
     assert peak.mb > held_mb(pid) - 100 and peak.mb > 480
     assert high_water_mb(pid) >= resident_mb(pid) > 480
     assert cpu_ms(pid) > before
-    assert children(pid) == [] or all(isinstance(child, int) for child in children(pid))
+    with subprocess.Popen(["sleep", "60"]) as child:
+        assert child.pid in children(pid)
+        child.kill()
+    assert child.pid not in children(pid)
 
 
 def test_the_report_says_which_bars_are_met() -> None:

@@ -6,6 +6,8 @@ from recommender.encoders.listwise import Example, Ranker, averaged
 from recommender.encoders.ranker import fit_ranker, start_of
 
 RNG = np.random.default_rng(0)
+MEAN = torch.from_numpy(RNG.standard_normal(len(FEATURES)).astype(np.float32))
+SCALE = torch.from_numpy(RNG.random(len(FEATURES)).astype(np.float32) + 0.5)
 HABIT, IS_KNOWN, IS_REPEAT = (FEATURES.index(name) for name in ("habit", "is_known", "is_repeat"))
 
 
@@ -94,7 +96,7 @@ def test_shares_of_a_score_add_up_to_it_for_habits_and_for_the_rest() -> None:
 
 
 def random_network(hidden: int = 8) -> Ranker:
-    model = Ranker(torch.zeros(len(FEATURES)), torch.ones(len(FEATURES)), hidden).eval()
+    model = Ranker(MEAN, SCALE, hidden).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter)
     return model

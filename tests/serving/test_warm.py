@@ -160,7 +160,7 @@ def test_lists_do_not_wait_for_what_is_loading(not_ready: None) -> None:
 
 
 @pytest.mark.django_db
-def test_the_version_before_is_served_while_the_next_one_loads(not_ready: None, monkeypatch: Any) -> None:
+def test_the_version_before_is_served_while_the_next_one_loads(not_ready: None) -> None:
     products = make_listed_products(4)
     before = publish.live_version()
     publish.publish(write_tiny_version(products))
@@ -189,7 +189,7 @@ def test_a_quick_list_closes_the_breaker_of_personal_lists() -> None:
 
 
 @pytest.mark.django_db
-def test_a_damaged_file_leaves_it_open(monkeypatch: Any) -> None:
+def test_a_damaged_file_leaves_it_open() -> None:
     make_event(Visitor.objects.create(), make_listed_products(20)[4])
     ModelArtifact.objects.update(content=b"damaged")
     _load.cache_clear()
