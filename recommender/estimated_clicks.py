@@ -46,7 +46,7 @@ class ClickEstimate:
     """Clicks of a seen slot of "for you".
 
     Attributes:
-        at: when it was estimated. since: lists made from then on count; the version learned from earlier ones.
+        at: when it was estimated. since: lists made after it count; the version learned from those before.
         lists: seen ones that it is made from. drawn: those of them in which chance had a part.
     """
 

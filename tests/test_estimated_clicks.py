@@ -1,7 +1,7 @@
 """A version that nobody has seen is estimated from the lists of another one, whose chances were logged."""
 
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from recommender.capture.partitions import milliseconds_of
 from recommender.capture.tables import CLICK, PURCHASE
 from recommender.estimated_clicks import ClickEstimate, estimate_clicks, estimate_waiting
 from recommender.models import Event, Impression, ModelVersion, Visitor
@@ -146,6 +147,15 @@ def test_lists_that_the_version_learned_from_do_not_count(version: ModelVersion,
     version.run.started_at = timezone.now()
     version.run.save()
     assert "learned from the earlier ones" in estimate_clicks(version).withheld
+
+
+def test_a_list_of_the_millisecond_in_which_the_version_learned_does_not_count(products: list[Product]) -> None:
+    (visitor,) = visitors_of(products[0], 1)
+    see(visitor, [str(products[0].pk)], [0.5], [False])
+    made_at = datetime.fromtimestamp(milliseconds_of(Impression.objects.get().list_id) / 1_000, UTC)
+    assert seen_lists("for_you", "personal", made_at + timedelta(microseconds=900), 10) == []
+    assert seen_lists("for_you", "personal", made_at, 10) == []
+    assert len(seen_lists("for_you", "personal", made_at - timedelta(milliseconds=1), 10)) == 1
 
 
 def test_a_list_of_the_past_knows_nothing_of_later(version: ModelVersion, products: list[Product]) -> None:

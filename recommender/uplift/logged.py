@@ -11,6 +11,7 @@ from django.db import connection
 from recommender.capture.partitions import first_id, milliseconds_of
 from recommender.models import Arm, Event, Impression
 
+TICK: Final = timedelta(milliseconds=1)  # what an id tells of its time
 MOMENT: Final = timedelta(seconds=5)  # between a list of a replay, and its clicks
 
 # Without doubted lists and clicks, and without interleaved lists: their slots were drafted, and not by these chances.
@@ -53,8 +54,8 @@ class SeenList:
 
 
 def seen_lists(placement: str, rung: str, since: datetime, most: int) -> list[SeenList]:
-    """The newest `most` lists that were made from `since` on, the newest first."""
-    values: dict[str, Any] = {"placement": placement, "rung": rung, "since": first_id(since), "most": most}
+    """The newest `most` lists that were made after `since`, not in the same millisecond; the newest first."""
+    values: dict[str, Any] = {"placement": placement, "rung": rung, "since": first_id(since + TICK), "most": most}
     with connection.cursor() as cursor:
         cursor.execute(_STATEMENT, values)
         return [_seen(*row) for row in cursor.fetchall()]
