@@ -42,6 +42,15 @@ class ItemKeyField(serializers.Field):
         return str(value)
 
 
+class VisitorKeyField(serializers.UUIDField):
+    """A visitor's key as text. Django REST framework takes a number for a UUID, too, and `true` for one."""
+
+    def to_internal_value(self, data: object) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
+
+
 class ListParameters(serializers.Serializer):
     """What may be asked of every list."""
 
@@ -182,7 +191,7 @@ class BatchParameters(RecommendationParameters):
     """... and for whom, in JSON."""
 
     after = None  # tokens are of one visitor
-    visitors = serializers.ListField(child=serializers.UUIDField(), default=list, help_text="Keys of visitors.")
+    visitors = serializers.ListField(child=VisitorKeyField(), default=list, help_text="Keys of visitors.")
     users = serializers.ListField(
         child=serializers.CharField(min_length=1, max_length=100), default=list, help_text="Primary keys of accounts."
     )

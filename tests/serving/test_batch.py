@@ -100,6 +100,8 @@ def test_what_is_excluded_is_in_no_list(app: Client, products: list[Product]) ->
         ({}, ""),
         ({"users": ["1"] * 3}, ""),
         ({"visitors": ["soap"]}, "visitors.0"),
+        ({"visitors": [True]}, "visitors.0"),
+        ({"visitors": [7]}, "visitors.0"),
         ({"users": ["1"], "placement": "similar_items"}, "item"),
         ({"users": ["1"], "n": 0}, "n"),
         ({"users": ["1"], "placement": "\ud800"}, "placement"),
