@@ -1,6 +1,7 @@
 """An item's links as bytes, as the web process reads them: numpy is enough."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -41,20 +42,37 @@ def newest_different(items: Sequence[object], baskets: Ints) -> tuple[list[int],
     return places, link_weights(basket_back, item_back)
 
 
-def follow(packed: Sequence[bytes | memoryview], weights: Floats) -> tuple[Ints, Floats]:
-    """(different item rows [n] ascending, [n, relations × windows] sum of the links of several items).
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Links of several items, one after the other.
+
+    Attributes:
+        owner: [links] number of the item that each leads on from. rows: [links] item rows that they lead to.
+        strengths: [links, len(LINKS)] weighted by how much the item counts.
+    """
+
+    owner: Ints
+    rows: Ints
+    strengths: Floats
+
+    def added_up(self) -> tuple[Ints, Floats]:
+        """(different item rows [n] ascending, [n, len(LINKS)] sum of what leads there)."""
+        rows, place = np.unique(self.rows, return_inverse=True)
+        sums = [np.bincount(place, weights=column, minlength=len(rows)) for column in self.strengths.T]
+        return rows, np.stack(sums, axis=1).astype(np.float32)
+
+
+def follow(packed: Sequence[bytes | memoryview], weights: Floats) -> Followed:
+    """The links of several items, unpacked at once.
 
     Args:
         packed: one an item. weights: [items, windows].
     """
-    found = [unpack_links(entry) for entry in packed]
-    if not any(len(rows) for rows, _ in found):
-        return np.zeros(0, np.int64), np.zeros((0, len(RELATIONS) * weights.shape[1]), np.float32)
-    per_item = [strengths[:, :, None] * weight for (_, strengths), weight in zip(found, weights, strict=True)]
-    rows, place = np.unique(np.concatenate([rows for rows, _ in found]), return_inverse=True)
-    flat = np.concatenate(per_item).reshape(len(place), -1)  # relations outside, windows inside, as in `LINKS`
-    sums = [np.bincount(place, weights=column, minlength=len(rows)) for column in flat.T]
-    return rows, np.stack(sums, axis=1).astype(np.float32)
+    rows, strengths = unpack_links(b"".join(packed))
+    counts = [len(entry) // ENTRY.itemsize for entry in packed]
+    owner = np.repeat(np.arange(len(packed)), counts)
+    weighted = strengths[:, :, None] * weights[owner][:, None]  # relations outside, windows inside, as in `LINKS`
+    return Followed(owner, rows, weighted.reshape(len(rows), strengths.shape[1] * weights.shape[1]))
 
 
 def strongest(rows: Ints, strengths: Floats, most: int) -> Ints:
@@ -65,6 +83,8 @@ def strongest(rows: Ints, strengths: Floats, most: int) -> Ints:
 
 def _best(column: Floats, most: int) -> Ints:
     """Places of the `most` largest values above 0; of equal ones the first. Few are sorted: that took 2 ms a list."""
-    least = np.partition(column, -most)[-most] if len(column) > most else 0.0
-    considered = np.flatnonzero((column >= least) & (column > 0))
+    considered = np.flatnonzero(column > 0)
+    if len(considered) > most:
+        values = column[considered]
+        considered = considered[values >= np.partition(values, -most)[-most]]
     return considered[np.argsort(-column[considered], kind="stable")[:most]]

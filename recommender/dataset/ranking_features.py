@@ -25,6 +25,7 @@ RELATIONS: Final = ("follow", "ease", "content")  # of `links`
 PARTS: Final = ("sequence", "graph", "content")
 LINKED_ITEMS: Final = 40  # newest events of a visitor whose items' links are followed
 LINKED: Final = 60  # candidates of each relation and window
+OWN_ITEMS: Final = 150  # candidates that the visitor took before
 WINDOWS: Final = ("now", "lately")
 
 SIMILARITIES: Final = ("similarity", *(f"{part}_similarity" for part in PARTS))
@@ -95,6 +96,14 @@ def own_facts(group: Ints, groups: int, kind: NDArray[np.integer[Any]], age_days
     known = np.bincount(group, minlength=groups) > 0
     columns += [np.log1p(count), np.log1p(last), np.log1p(np.maximum(interval, 0.0)), count > 0, known]
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def strongest_own(own: Floats) -> Ints:
+    """Places of the OWN_ITEMS items that a visitor took most and latest, ascending; `own`: [items, len(OWN)]."""
+    if len(own) <= OWN_ITEMS:
+        return np.arange(len(own))
+    taken = own[:, OWN.index(f"own_{LONG_DECAY_DAYS:g}")] + own[:, OWN.index(f"interest_{INTEREST_DECAYS[-1]:g}")]
+    return np.sort(np.argsort(-taken, kind="stable")[:OWN_ITEMS])
 
 
 def nothing_owned(rows: int) -> Floats:

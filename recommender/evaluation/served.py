@@ -27,6 +27,7 @@ from recommender.dataset.ranking_features import (
     part_similarities,
     rank_candidates,
     ranking_features,
+    strongest_own,
 )
 from recommender.dataset.sequences import Histories
 from recommender.dataset.visitor_statistics import visitor_statistics
@@ -92,11 +93,17 @@ class ServedLists:
             for place, number in enumerate(chunk):
                 of_links = [_row(matrix, place) for matrix in flat]
                 own, own_rows = self._own(number)
-                found = [near[place], self.popular, own_rows, *(_best(*row, LINKED) for row in of_links)]
+                found = [
+                    near[place],
+                    self.popular,
+                    own_rows[strongest_own(own)],
+                    *(_best(*row, LINKED) for row in of_links),
+                ]
                 rows = distinct(np.concatenate(found))
                 links = np.stack([_spread(*row, rows) for row in of_links], axis=1)
                 owned = nothing_owned(len(rows))
-                owned[np.searchsorted(rows, own_rows)] = own
+                known = np.isin(own_rows, rows)
+                owned[np.searchsorted(rows, own_rows[known])] = own[known]
                 alike = part_similarities(self.items[rows], self.visitors[number], parts)
                 kind = self.kinds_of_visitor[number]
                 yield rows, ranking_features(alike, links, self.statistics[rows], owned, kind, self.ranker)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -9,15 +10,15 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from recommender.conf import conf
-from recommender.dataset.link_packing import follow, newest_different
+from recommender.dataset.link_packing import Followed, follow, newest_different
 from recommender.dataset.ranking_features import (
     DAY_SECONDS,
     LINKED_ITEMS,
     LONG_DECAY_DAYS,
     PURCHASE,
-    WINDOWS,
     Floats,
     own_facts,
+    strongest_own,
     visitor_facts,
 )
 from recommender.index.partitions import unpack_vectors
@@ -33,7 +34,7 @@ LESS, MORE = SAID + Feedback.Value.LESS, SAID + Feedback.Value.MORE
 _STATEMENT: Final = f"""
 WITH newest AS MATERIALIZED (
     SELECT id, item_id, kind, at,
-        greatest(extract(epoch FROM coalesce(%(until)s::timestamptz, now()) - at), 0)::float8 AS age_seconds
+        greatest(date_part('epoch', coalesce(%(until)s::timestamptz, now()) - at), 0) AS age_seconds
     FROM recommender_event WHERE visitor_id = %(visitor)s AND at < coalesce(%(until)s::timestamptz, 'infinity')
     ORDER BY at DESC, id DESC LIMIT %(events)s
 ), known AS (
@@ -57,7 +58,7 @@ ORDER BY at DESC, id DESC
 """  # noqa: S608  a number of our own
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class History:
     """Events of one visitor, newest last.
 
@@ -97,6 +98,7 @@ class History:
         sums = np.bincount(place, weights=np.exp(-self.age_days[bought] / LONG_DECAY_DAYS), minlength=len(keys))
         return dict(zip(keys.tolist(), sums.tolist(), strict=True))
 
+    @cached_property
     def own(self) -> tuple[list[Any], Floats]:
         """(different item keys, [items, len(OWN)] what the visitor did with each)."""
         keys, group = np.unique(self.item, return_inverse=True)
@@ -108,18 +110,23 @@ class History:
             return visitor_facts(0, 0, 0)
         return visitor_facts(self.baskets[-1] + 1, self.age_days[-1], len(set(self.item.tolist())))
 
-    def followed(self) -> list[tuple[Any, bytes, Floats]]:
-        """(item, its links, [windows] how much they count) of the newest items whose links are followed."""
+    def strongest_own(self) -> list[Any]:
+        """Keys of the items that the visitor took most and latest: those that may be offered again."""
+        keys, facts = self.own
+        return [keys[place] for place in strongest_own(facts).tolist()]
+
+    @cached_property
+    def followed(self) -> tuple[list[Any], Followed]:
+        """(the newest items whose links are followed, those links)."""
         known = [place for place, packed in enumerate(self.links) if packed is not None]
-        places, weights = newest_different(self.item[known].tolist(), self.baskets[known])
-        found = [(known[place], weight) for place, weight in zip(places, weights, strict=True)]
-        return [(self.item[place], self.links[place] or b"", weight) for place, weight in found]
+        newest, weights = newest_different(self.item[known].tolist(), self.baskets[known])
+        places = [known[place] for place in newest]
+        return self.item[places].tolist(), follow([self.links[place] or b"" for place in places], weights)
 
     def linked(self) -> Linked:
         """Where the newest items lead."""
-        found = self.followed()
-        weights = np.array([weight for _, _, weight in found], np.float32).reshape(-1, len(WINDOWS))
-        return Linked(*follow([packed for _, packed, _ in found], weights))
+        _items, followed = self.followed
+        return Linked(*followed.added_up())
 
     def without(self, item: Any) -> "History":
         """As if the visitor had never met this item."""

@@ -85,12 +85,11 @@ def scored_for(asked: Asked) -> Scored | None:
 
 def _scored(taste: Taste, asked: Asked, only: list[Any] | None = None) -> Scored:
     version, history, vector = taste.version, taste.history, taste.vector
-    own, _facts = history.own()
     candidates = retrieve(
         version,
         vector,
         history.linked(),
-        own,
+        history.strongest_own(),
         asked.query.unwanted | history.opinions.refused,
         toward=history.opinions.pulled(version, vector),
         within=asked.placement.within,

@@ -18,7 +18,7 @@ def by_due(history: History, version: ModelVersion | None) -> list[tuple[Any, fl
     again; or nobody knows that time. Score: the decayed purchases, below zero where it is not due.
     """
     counts = history.decayed_purchases()
-    own, facts = history.own()
+    own, facts = history.own
     rows = [row for row, key in enumerate(own) if key in counts]
     keys = [own[row] for row in rows]
     statistics = _statistics(keys, version)

@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.dataset.link_packing import unpack_links
 from recommender.dataset.ranking_features import (
     FEATURES,
     LINKS,
@@ -103,15 +102,14 @@ def _links_without(scored: Scored, rows: NDArray[np.int64], causes: list[Any]) -
     candidates = scored.candidates
     peak = candidates.links.max(axis=0, initial=0.0)
     left = np.repeat(candidates.links[rows][None], len(causes), axis=0)  # [causes, shown, links]
+    items, followed = scored.history.followed
     number = {cause: place for place, cause in enumerate(causes)}
+    cause = np.array([number.get(item, -1) for item in items], dtype=np.int64)[followed.owner]  # [links]
     wanted = candidates.row[rows]
-    for item, packed, weights in scored.history.followed():
-        others, strengths = unpack_links(packed)
-        if item not in number or not len(others):
-            continue
-        place = np.minimum(np.searchsorted(others, wanted), len(others) - 1)
-        found = np.where((others[place] == wanted)[:, None], strengths[place], np.float32(0.0))  # [shown, relations]
-        left[number[item]] -= (found[:, :, None] * weights).reshape(len(rows), -1)
+    order = np.argsort(wanted)
+    place = order[np.minimum(np.searchsorted(wanted, followed.rows, sorter=order), len(rows) - 1)]  # [links]
+    leads = (wanted[place] == followed.rows) & (cause >= 0)
+    np.subtract.at(left, (cause[leads], place[leads]), followed.strengths[leads])
     return link_features(np.maximum(left, 0.0), peak)
 
 

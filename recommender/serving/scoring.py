@@ -32,7 +32,7 @@ class Scored:
 
 def score(version: ModelVersion, history: History, vector: Vector, candidates: Candidates) -> Scored:
     """The ranker's word on each candidate, and the visitor's."""
-    owned = spread(candidates.item, *history.own())
+    owned = spread(candidates.item, *history.own)
     features = ranking_features(
         candidates.similarity, candidates.links, candidates.statistics, owned, history.visitor(), version.ranker
     )  # [n, features]

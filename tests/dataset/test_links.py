@@ -87,7 +87,9 @@ def test_links_of_the_newest_items_weigh_most() -> None:
 def test_links_of_several_items_add_up_and_the_strongest_are_candidates() -> None:
     one = pack_links(np.array([7, 9]), np.array([[0.5, 0, 0], [0.25, 0, 0]], np.float32))
     two = pack_links(np.array([9]), np.array([[0.5, 0, 1.0]], np.float32))
-    rows, sums = follow([one, two], np.array([[1.0, 1.0], [0.5, 1.0]], np.float32))
+    followed = follow([one, two], np.array([[1.0, 1.0], [0.5, 1.0]], np.float32))
+    assert (followed.owner.tolist(), followed.rows.tolist()) == ([0, 0, 1], [7, 9, 9])
+    rows, sums = followed.added_up()
     assert rows.tolist() == [7, 9]
     assert sums[1, LINKS.index("follow_now")] == 0.5
     assert sums[1, LINKS.index("follow_lately")] == 0.75
@@ -97,5 +99,5 @@ def test_links_of_several_items_add_up_and_the_strongest_are_candidates() -> Non
 
 
 def test_a_visitor_without_links_leads_nowhere() -> None:
-    rows, sums = follow([], np.zeros((0, 2), np.float32))
+    rows, sums = follow([], np.zeros((0, 2), np.float32)).added_up()
     assert (rows.shape, sums.shape) == ((0,), (0, len(LINKS)))

@@ -6,6 +6,7 @@ from recommender.dataset.ranking_features import (
     GROUPS,
     LINKS,
     OWN,
+    OWN_ITEMS,
     SIMILARITIES,
     STATISTICS,
     VISITOR,
@@ -15,6 +16,7 @@ from recommender.dataset.ranking_features import (
     part_similarities,
     rank_candidates,
     ranking_features,
+    strongest_own,
 )
 
 VIEW, PURCHASE = 1, 4
@@ -43,6 +45,18 @@ def test_there_is_a_finite_column_for_every_feature() -> None:
     assert features.shape == (3, len(FEATURES))
     assert len(set(FEATURES)) == len(FEATURES)
     assert np.isfinite(features).all()
+
+
+def test_of_many_own_items_the_most_and_latest_taken_are_candidates() -> None:
+    items = OWN_ITEMS + 50
+    age = np.linspace(300, 0, items).astype(np.float32)  # the first items lie furthest back
+    kind = np.where(np.arange(items) % 2, VIEW, PURCHASE)
+    group = np.concatenate([np.arange(items), [0] * 9])  # the first one was bought ten times
+    own = own_facts(group, items, np.append(kind, [PURCHASE] * 9), np.append(age, [290] * 9).astype(np.float32))
+    chosen = strongest_own(own).tolist()
+    assert len(chosen) == OWN_ITEMS and chosen == sorted(chosen)
+    assert {0, items - 2, items - 1} <= set(chosen)  # a habit, the last view and the last purchase
+    assert strongest_own(own[:20]).tolist() == [*range(20)]
 
 
 def test_purchases_and_interest_are_kept_apart_and_lose_weight_with_age() -> None:

@@ -49,7 +49,7 @@ def scored_for(visitor: Visitor, version: ModelVersion, encoder: VisitorEncoder)
         history = read_history(visitor, version, encoder.max_length)
         vector = encoder.encode(history)
         assert vector is not None
-        candidates = retrieve(version, vector, history.linked(), history.own()[0], ())
+        candidates = retrieve(version, vector, history.linked(), history.strongest_own(), ())
     return score(version, history, vector, candidates)
 
 

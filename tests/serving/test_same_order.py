@@ -9,6 +9,7 @@ import pytest
 
 from recommender.capture.export import export_events, export_items
 from recommender.capture.tables import CART, VIEW
+from recommender.dataset import ranking_features
 from recommender.dataset.ranking_features import FEATURES, rank_candidates
 from recommender.dataset.split import lesson
 from recommender.index.publish import publish
@@ -40,7 +41,9 @@ def ranker_of_everything() -> dict[str, Any]:
 
 
 @pytest.mark.django_db
-def test_a_request_scores_as_the_judge_does() -> None:
+@pytest.mark.parametrize("own_items", [150, 1])
+def test_a_request_scores_as_the_judge_does(own_items: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking_features, "OWN_ITEMS", own_items)
     Placement.objects.create(name="for_you", sources=["personal"], repeat_share=1.0)
     shelf = make_trainable_shop()
     visitor = Visitor.objects.order_by("pk")[7]
