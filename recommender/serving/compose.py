@@ -101,11 +101,10 @@ def _planned(asked: Asked, found: Found, wishes: Wishes, unwanted: frozenset[Any
 
 def _arranged(asked: Asked, found: Found, wishes: Wishes) -> Arranged:
     placement, slots = asked.placement, asked.query.n + SPARE
-    share = conf.REPEAT_SHARE if placement.repeat_share is None else placement.repeat_share
     vectors = None
     if placement.diversity > 0 and found.vectors is not None and found.version is not None:
         vectors = likeness(found.version, found.vectors)
-    repeats = [] if found.is_repeat is None else [Limit(found.is_repeat, share)]
+    repeats = [] if found.is_repeat is None else [Limit(found.is_repeat, _repeat_share(asked))]
     return arrange(
         relevance_of(found.scores, slots),
         slots,
@@ -114,6 +113,16 @@ def _arranged(asked: Asked, found: Found, wishes: Wishes) -> Arranged:
         limits=[*repeats, *wishes.limits(found.keys)],
         lifts=wishes.lifts(found.keys),
     )
+
+
+def _repeat_share(asked: Asked) -> float:
+    """Of the slots, at most: fewer while the visitor looks around, when it wants to see something else."""
+    if asked.placement.repeat_share is not None:
+        return asked.placement.repeat_share
+    visitor = asked.query.visitor
+    if visitor is not None and asked.page.has_history(visitor) and asked.page.history(visitor).is_looking:
+        return conf.LOOKING_REPEAT_SHARE
+    return conf.REPEAT_SHARE
 
 
 def _pins(wishes: Wishes, order: Sequence[Any], unwanted: frozenset[Any], n: int) -> dict[int, tuple[Any, int]]:

@@ -26,6 +26,7 @@ from recommender.models import Feedback, ModelVersion, Visitor
 from recommender.serving.candidates import Linked
 from recommender.serving.opinions import Opinions
 
+LOOKING_SECONDS: Final = 1_800.0  # as long as the visitor encoder takes views for a wish
 SAID: Final = 50  # kind of what was said, plus its value
 LESS, MORE = SAID + Feedback.Value.LESS, SAID + Feedback.Value.MORE
 
@@ -85,6 +86,11 @@ class History:
     @property
     def age_days(self) -> Floats:
         return (self.age_seconds / DAY_SECONDS).astype(np.float32)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether the visitor looked at something, or chose it, in the last half hour."""
+        return bool(((self.age_seconds < LOOKING_SECONDS) & (self.kind < PURCHASE)).any())
 
     @property
     def baskets(self) -> NDArray[np.int64]:

@@ -10,8 +10,8 @@ from django.utils.translation import override
 
 from recommender.capture.tables import CART, CLICK, PURCHASE, VIEW
 from recommender.index.publish import forget_live_version
-from recommender.models import Event, ModelArtifact, Visitor
-from recommender.serving.placements import PLACEMENTS
+from recommender.models import Event, ModelArtifact, Placement, Visitor
+from recommender.serving.placements import PLACEMENTS, known_placements
 from recommender.serving.query import Query, Recommendations
 from recommender.serving.recommend import recommend
 from recommender.tokens import read_impressions
@@ -178,6 +178,25 @@ def test_repeats_say_that_they_are_repeats(visitor: Visitor) -> None:
     found = for_you(visitor, 20)
     assert reason_of(found, 4) == "You buy this often"
     assert reason_of(found, 6) == "You bought this before"
+
+
+def test_whoever_looks_around_is_shown_fewer_repeats(visitor: Visitor) -> None:
+    products = make_products(30)
+    publish_tiny_version(products, ranker=linear_ranker(similarity=1.0, own_120=5.0))
+    for product in products[:12]:
+        make_event(visitor, product, PURCHASE, days_ago=2)
+
+    def repeats() -> int:
+        return sum(number < 12 for number in numbers(for_you(visitor, 10)))
+
+    assert repeats() == 9
+    make_event(visitor, products[20], VIEW, days_ago=1)
+    assert repeats() == 9
+    make_event(visitor, products[20], VIEW, days_ago=0.01)
+    assert repeats() == 5
+    Placement.objects.create(name="for_you", sources=["personal"], repeat_share=1.0)
+    known_placements.forget()
+    assert repeats() == 10
 
 
 def test_nothing_is_claimed_where_nothing_is_alike(visitor: Visitor) -> None:
