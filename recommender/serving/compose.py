@@ -117,12 +117,10 @@ def _arranged(asked: Asked, found: Found, wishes: Wishes) -> Arranged:
 
 def _repeat_share(asked: Asked) -> float:
     """Of the slots, at most: fewer while the visitor looks around, when it wants to see something else."""
-    if asked.placement.repeat_share is not None:
-        return asked.placement.repeat_share
-    visitor = asked.query.visitor
-    if visitor is not None and asked.page.has_history(visitor) and asked.page.history(visitor).is_looking:
-        return conf.LOOKING_REPEAT_SHARE
-    return conf.REPEAT_SHARE
+    share, visitor = asked.placement.repeat_share, asked.query.visitor
+    if share is None and visitor is not None and asked.page.has_history(visitor):
+        share = conf.LOOKING_REPEAT_SHARE if asked.page.history(visitor).is_looking else None
+    return float(conf.REPEAT_SHARE if share is None else share)
 
 
 def _pins(wishes: Wishes, order: Sequence[Any], unwanted: frozenset[Any], n: int) -> dict[int, tuple[Any, int]]:
