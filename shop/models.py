@@ -5,7 +5,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from shop.pictures import FALLBACK
@@ -75,7 +75,7 @@ class Product(models.Model):
     picture = models.CharField(_("picture"), max_length=40, default=FALLBACK, help_text=_("drawing and hue: apple-2"))
     price_cents = models.PositiveIntegerField(_("price in cents"))
     stock = models.PositiveIntegerField(_("stock"), default=100)
-    is_active = models.BooleanField(_("active"), default=True)
+    is_active = models.BooleanField(pgettext_lazy("on the shelf", "active"), default=True)
     times_bought = models.PositiveIntegerField(_("times bought"), default=0, help_text=_("order lines, for sorting"))
     search = models.GeneratedField(
         expression=SearchVector("name", weight="A", config=SEARCH_CONFIG)

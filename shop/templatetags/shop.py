@@ -2,6 +2,7 @@
 
 from django import template
 from django.http import QueryDict
+from django.utils.formats import number_format
 
 from shop.money import price as money_price
 
@@ -12,6 +13,12 @@ register = template.Library()
 def price(cents: int) -> str:
     """`{{ product.price_cents|price }}` → "$2.69"."""
     return money_price(cents)
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """`{{ 27872|grouped }}` → "27,872" as people here write it."""
+    return number_format(number, force_grouping=True)
 
 
 @register.simple_tag(takes_context=True)

@@ -6,6 +6,7 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from shop.models import Category, Department, Household, Product
+from shop.templatetags.shop import grouped
 
 EMPTY_SHOP_PAGES = ["/", "/search/", "/search/?q=milk", "/basket/", "/login/"]
 
@@ -126,6 +127,21 @@ def test_the_shop_speaks_chinese(client: Client, milk: Product) -> None:
     assert "奶、奶酪与蛋" in page
     assert "最常购买" in page
     assert "$2.69" in page
+
+
+def test_admin_names_the_shop_and_its_fields_in_chinese(admin_client: Client, milk: Product) -> None:
+    admin_client.cookies["django_language"] = "zh-hans"
+    assert "商店" in admin_client.get("/admin/").content.decode()
+    assert "上架" in admin_client.get(f"/admin/shop/product/{milk.pk}/change/").content.decode()
+    assert "上架" not in admin_client.get("/admin/recommender/rule/add/").content.decode()  # there it is "in force"
+
+
+def test_a_page_without_an_icon_of_its_own_gets_the_basket(client: Client, db: None) -> None:
+    assert client.get("/favicon.ico")["Content-Type"] == "image/svg+xml"
+
+
+def test_large_numbers_are_grouped() -> None:
+    assert grouped(27872) == "27,872"
 
 
 def test_a_missing_page_looks_like_the_shop(client: Client, db: None) -> None:
