@@ -2,11 +2,13 @@
 
 from typing import Any, Final
 
+from django.utils.translation import gettext_noop
+
 from recommender.models import AuditEntry, Experiment, ModelVersion, TrainingRun
 
 WORDS: Final = 200
-COMMAND_LINE: Final = "command line"
-SCHEDULE: Final = "schedule"
+COMMAND_LINE: Final = gettext_noop("command line")
+SCHEDULE: Final = gettext_noop("schedule")
 
 
 def record(

@@ -91,9 +91,10 @@ def retry(run: TrainingRun, user: Any = None) -> TrainingRun:
 
 
 def _worded(options: Options) -> str:
-    """What differs from the defaults, as "seed 3, effort 0.5"."""
-    chosen = [(field.name, getattr(options, field.name)) for field in fields(Options)]
-    return ", ".join(f"{name} {value}" for name, value in chosen if value not in (0, False, None))[:200]
+    """What differs from the defaults, as "seed 3, effort 0.5, judged from 2026-11-09 02:55"."""
+    chosen = [(field.name.replace("_", " "), getattr(options, field.name)) for field in fields(Options)]
+    said = [(name, f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else value) for name, value in chosen]
+    return ", ".join(f"{name} {value}" for name, value in said if value not in (0, False, None))[:200]
 
 
 @transaction.atomic

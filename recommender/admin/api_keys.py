@@ -37,6 +37,7 @@ class ApiKeyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments at 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
+    intro = gettext_lazy("With a key, another app of yours asks for lists or sends events. It is shown only when made.")
     change_form_template = "admin/recommender/apikey/form.html"
     form = ApiKeyForm
     list_display = ("name", "prefix", "scope_names", "state", "created_at", "last_used_at")
@@ -100,7 +101,8 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("may"))
     def scope_names(self, key: ApiKey) -> str:
-        return ", ".join(key.scopes)
+        labels = dict(ApiKey.Scope.choices)
+        return ", ".join(str(labels.get(scope, scope)) for scope in key.scopes)
 
     @admin.display(description=gettext_lazy("status"))
     def state(self, key: ApiKey) -> str:

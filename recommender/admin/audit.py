@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from recommender.admin.read_only import ReadOnlyAdmin
+from recommender.audit import COMMAND_LINE, SCHEDULE
 from recommender.models import AuditEntry, Experiment, ModelVersion, TrainingRun
 
 SHOWN: Final = 20  # on the page of a run, a version or an experiment
@@ -16,6 +17,7 @@ SHOWN: Final = 20  # on the page of a run, a version or an experiment
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
+    intro = gettext_lazy("Who did what to trainings, versions, experiments and the schedule. Nobody can edit it here.")
     list_display = ("at", "who", "act", "what", "change")
     list_filter = ("act", "at")
     list_select_related = ("run", "version", "experiment")
@@ -54,7 +56,8 @@ def history(
 
 
 def who(entry: AuditEntry) -> str:
-    return entry.by or _("by itself")
+    """A user's name, or in the reader's language who else it was."""
+    return _(entry.by) if entry.by in (COMMAND_LINE, SCHEDULE) else entry.by or _("by itself")
 
 
 def change(entry: AuditEntry) -> str:

@@ -1,9 +1,10 @@
 """Charts as SVG made on the server: no script, no style attribute, no foreign host; colours come from admin.css."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -54,7 +55,7 @@ def column_chart(name: str, labels: Sequence[str], values: Sequence[int]) -> Saf
     """
     if not values:
         return SafeString("")
-    high = float(max(values) or 1)
+    high = float((TICKS - 1) * math.ceil(max(1, *values) / (TICKS - 1)))  # whole numbers beside every line
     step = (WIDTH - LEFT - RIGHT) / len(values)
     columns = format_html_join(
         "",
@@ -76,7 +77,7 @@ def column_chart(name: str, labels: Sequence[str], values: Sequence[int]) -> Saf
         f"{WIDTH:g}",
         f"{HEIGHT:g}",
         described,
-        _grid(0, high),
+        _grid(0, high, lambda value: number_format(round(value), force_grouping=True)),
         columns,
         _below([(LEFT, "start", labels[0]), (WIDTH - RIGHT, "end", labels[-1])]),
     )
@@ -91,6 +92,11 @@ def bar(share: float, kind: str = "other") -> SafeString:
         kind,
         f"{100 * min(1.0, max(0.0, share)):.2f}",
     )
+
+
+def share_text(share: float, decimals: int = 1) -> str:
+    """`.123` → "12.3 %" as people here write it."""
+    return f"{number_format(round(100 * share, decimals), decimals)} %"  # number_format cuts off
 
 
 def number(value: float) -> str:
@@ -114,10 +120,10 @@ def _y(value: float, low: float, high: float) -> float:
     return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
 
 
-def _grid(low: float, high: float) -> SafeString:
+def _grid(low: float, high: float, write: Callable[[float], str] = number) -> SafeString:
     """Horizontal lines with their values."""
     values = [low + (high - low) * tick / (TICKS - 1) for tick in range(TICKS)]
-    rows = [(_y(value, low, high), number(value)) for value in values]
+    rows = [(_y(value, low, high), write(value)) for value in values]
     return format_html_join(
         "",
         '<line x1="{}" x2="{}" y1="{}" y2="{}"/><text x="{}" y="{}" text-anchor="end">{}</text>',

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from recommender.admin.charts import bar
+from recommender.admin.charts import bar, share_text
 from recommender.admin.labels import RUNGS, label
 from recommender.admin.plots import columns
 from recommender.models import Event, Impression, ModelVersion
@@ -64,7 +64,7 @@ def _rungs(values: dict[str, Any]) -> Iterator[tuple[str, Any, str, int]]:
     rows = _ask(_RUNGS, values)
     total = sum(count for _rung, count in rows)
     for rung, count in rows:
-        yield label(RUNGS, rung), bar(count / total), f"{count / total:.1%}", count
+        yield label(RUNGS, rung), bar(count / total), share_text(count / total), count
 
 
 def _coverage(values: dict[str, Any]) -> dict[str, Any] | None:
@@ -74,7 +74,7 @@ def _coverage(values: dict[str, Any]) -> dict[str, Any] | None:
         return None
     shown = int(_ask(_SHOWN, values)[0][0])
     share = min(1.0, shown / live.item_count)
-    return {"shown": shown, "items": live.item_count, "share": f"{share:.1%}", "bar": bar(share, "ours")}
+    return {"shown": shown, "items": live.item_count, "share": share_text(share), "bar": bar(share, "ours")}
 
 
 def _ask(statement: str, values: dict[str, Any]) -> list[Row]:

@@ -2,14 +2,25 @@
 
 from typing import Any
 
-from django.contrib.admin import ModelAdmin
-from django.http import HttpRequest
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 
 
+class ListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # takes no arguments at run time
+    """Its list is headed by what it is of, not by "Select … to change", and says what that is for."""
+
+    change_list_template = "admin/recommender/list.html"
+    intro: Any = ""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = {"title": capfirst(str(self.opts.verbose_name_plural)), "intro": self.intro}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+
 def framed(
-    model_admin: "ModelAdmin[Any]", request: HttpRequest, template: str, obj: Any, context: dict[str, Any]
+    model_admin: "admin.ModelAdmin[Any]", request: HttpRequest, template: str, obj: Any, context: dict[str, Any]
 ) -> TemplateResponse:
     """The template with all that admin's base templates need, and the breadcrumbs of a change page."""
     frame = {

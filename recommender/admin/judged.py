@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from recommender.admin.charts import bar, number
+from recommender.admin.charts import bar, number, share_text
 from recommender.admin.labels import RANKERS, SEGMENTS, label
 from recommender.admin.plots import calibration_plot
 
@@ -52,8 +52,8 @@ def _history(row: Mapping[str, Any]) -> dict[str, Any]:
         "name": name,
         "visitors": row["visitors"],
         "quality": f"{row['ndcg@10']:.4f} ± {row['error']:.4f}",
-        "promised": f"{row['predicted']:.1%}",
-        "came": f"{row['observed']:.1%}",
+        "promised": share_text(row["predicted"]),
+        "came": share_text(row["observed"]),
         "promised_bar": bar(row["predicted"]),
         "came_bar": bar(row["observed"], "ours"),
     }

@@ -55,6 +55,7 @@ class LedgerAdmin(DetailAdmin):
 
 @admin.register(QuarantinedEvent)
 class QuarantineAdmin(ReadOnlyAdmin):
+    intro = gettext_lazy("Rows that came and could not be stored, each with its reason. Mend the cause and try again.")
     actions = ("try_again",)
     list_display = ("received_at", "code", "source", "visitor", "shown_payload", "is_cut")
     list_filter = ("code", "source")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 Choices = list[tuple[str, Any]]
@@ -25,7 +26,11 @@ class OrderedChoicesField(forms.MultiValueField):
     def __init__(self, choices: Choices, places: int, *, required: bool = True, **options: Any) -> None:
         with_none = [("", "–"), *choices]
         fields = [forms.ChoiceField(choices=with_none, required=False) for _place in range(places)]
-        widget = OrderedChoicesWidget([forms.Select(choices=with_none) for _place in range(places)])
+        name = options.get("label", "")
+        selects = [
+            forms.Select({"aria-label": format_lazy("{} {}", name, place)}, with_none) for place in range(1, places + 1)
+        ]
+        widget = OrderedChoicesWidget(selects)
         super().__init__(fields, widget=widget, required=required, require_all_fields=False, **options)
 
     def compress(self, data_list: list[str]) -> list[str]:

@@ -50,24 +50,24 @@ class PlacementForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no argu
     sources = OrderedChoicesField(
         Source.choices,
         3,
-        label=gettext_lazy("sources"),
+        label=gettext_lazy("Sources"),
         help_text=gettext_lazy("The second fills the places that the first leaves empty."),
     )
     fallbacks = OrderedChoicesField(
         Source.choices,
         2,
         required=False,
-        label=gettext_lazy("fall-backs"),
+        label=gettext_lazy("Fall-backs"),
         help_text=gettext_lazy("Asked one after the other where the sources have nothing at all."),
     )
     preview_visitor = forms.CharField(
         required=False,
-        label=gettext_lazy("visitor"),
+        label=gettext_lazy("Visitor"),
         help_text=gettext_lazy("The key of a visitor, or the name or e-mail of an account. Empty: somebody new."),
     )
     preview_items = forms.CharField(
         required=False,
-        label=gettext_lazy("items"),
+        label=gettext_lazy("Items"),
         help_text=gettext_lazy("Keys of the items that the list starts from, separated by commas."),
     )
 

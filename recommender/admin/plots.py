@@ -27,11 +27,11 @@ def calibration_plot(rows: Sequence[Mapping[str, float]]) -> SafeString:
     top = max((max(row["predicted"], row["observed"] + row["error"]) for row in rows), default=1.0)
     scale = _Log(FLOOR, max(top, 10 * FLOOR))
     return format_html(
-        '<svg class="recommender-plot" viewBox="0 0 {0} {0}" role="img" aria-label="{1}">{2}'
+        '<svg class="recommender-plot" viewBox="0 {0}" role="img" aria-label="{1}">{2}'
         '<line class="ideal" x1="{3}" x2="{4}" y1="{4}" y2="{3}"/>{5}{6}'
         '<text x="{7}" y="{8}" text-anchor="middle">{9}</text>'
         '<text x="12" y="{7}" text-anchor="middle" transform="rotate(-90 12 {7})">{10}</text></svg>',
-        _n(SIDE),
+        f"{MARGIN - 14:g} {SIDE - MARGIN + 20:g} {SIDE - 2 * MARGIN + 56:g}",
         _("Calibration: promised share against the share that came; the numbers are in the table."),
         _ticks(scale),
         _n(MARGIN),
@@ -39,7 +39,7 @@ def calibration_plot(rows: Sequence[Mapping[str, float]]) -> SafeString:
         _errors(rows, scale),
         _dots(rows, scale),
         _n(SIDE / 2),
-        _n(SIDE - 8),
+        _n(SIDE - MARGIN + 36),
         _("promised"),
         _("came"),
     )
@@ -150,7 +150,7 @@ def _columns(days: Sequence[tuple[str, float]], top: float) -> SafeString:
 
 
 def scatter(points: Sequence[Mapping[str, Any]]) -> SafeString:
-    """Points with names on hover, each a link.
+    """Points with names on hover, each a link. For the eye and the mouse only: a table stands beside it.
 
     Args:
         points: {"x", "y": 0..1, "colour": 0..9, "title", "url"}.
@@ -170,10 +170,8 @@ def scatter(points: Sequence[Mapping[str, Any]]) -> SafeString:
             for point in points
         ),
     )
-    said = _("Map of the products; the table below lists the same products by kind.")
-    return format_html(
-        '<svg class="recommender-map" viewBox="0 0 {0} {0}" role="img" aria-label="{1}">{2}</svg>', _n(side), said, dots
-    )
+    drawing = '<svg class="recommender-map" viewBox="0 0 {0} {0}" aria-hidden="true">{1}</svg>'
+    return format_html(drawing, _n(side), dots)
 
 
 def _x(share: float) -> float:

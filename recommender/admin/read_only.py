@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from recommender.admin.frame import framed
+from recommender.admin.frame import ListAdmin, framed
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # takes no arguments at run time
+class ReadOnlyAdmin(ListAdmin):
     """No add, no change, no delete; `actions` would only offer deletion."""
 
     actions: Sequence[str] | None = None

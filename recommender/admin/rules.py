@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin import ModelAdmin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 from django.utils import timezone
@@ -12,6 +11,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from recommender.admin.charts import share_text
+from recommender.admin.frame import ListAdmin
 from recommender.admin.items import items_by_key
 from recommender.catalog import get_catalog
 from recommender.models import Rule
@@ -29,7 +30,7 @@ HELP: Final = {
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no arguments at run time
     placements = forms.MultipleChoiceField(
         required=False,
-        label=gettext_lazy("in the lists"),
+        label=gettext_lazy("In the lists"),
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy("None: in all of them."),
     )
@@ -71,7 +72,8 @@ class RuleChangeList(ChangeList):
 
 
 @admin.register(Rule)
-class RuleAdmin(ModelAdmin):  # type: ignore[type-arg]  # takes no arguments at run time
+class RuleAdmin(ListAdmin):
+    intro = gettext_lazy("A rule pins, lifts, holds back or hides items in the lists, for as long as you say.")
     form = RuleForm
     list_display = ("name", "action", "about", "where", "state", "seen", "clicks")
     list_filter = ("action", "is_active")
@@ -132,4 +134,4 @@ def _shown(rule: Rule, value: Any) -> str:
 
 def _with_rate(effect: Effect) -> str:
     """ "12 (3.4 %)" of what was seen."""
-    return f"{effect.clicks} ({effect.clicks / effect.seen:.1%})" if effect.seen else str(effect.clicks)
+    return f"{effect.clicks} ({share_text(effect.clicks / effect.seen)})" if effect.seen else str(effect.clicks)

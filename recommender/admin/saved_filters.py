@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import label_for_field
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
@@ -12,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
+from recommender.admin.frame import ListAdmin
 from recommender.catalog import get_catalog, item_model
 from recommender.exceptions import FilterBroken
 from recommender.index.nearest import available_items
@@ -53,7 +53,8 @@ class SavedFilterForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no ar
 
 
 @admin.register(SavedFilter)
-class SavedFilterAdmin(ModelAdmin):  # type: ignore[type-arg]  # takes no arguments at run time
+class SavedFilterAdmin(ListAdmin):
+    intro = gettext_lazy("Items chosen by price and attributes under a name: for rules, and for what a list may hold.")
     form = SavedFilterForm
     list_display = ("name", "matching")
     search_fields = ("name",)

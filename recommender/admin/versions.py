@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from recommender.admin.audit import history
-from recommender.admin.charts import bar
+from recommender.admin.charts import bar, share_text
 from recommender.admin.compare import comparison
 from recommender.admin.dashboard import dashboard
 from recommender.admin.estimates import estimated
@@ -64,8 +64,9 @@ class ModelVersionAdmin(PublishingPages):
             "version": obj,
             "metrics": metric_charts(obj.verdict),
             "parts": [
-                (label(PARTS, part["name"]), bar(part["weight"]), f"{part['weight']:.0%}", part["stop"] - part["start"])
+                (label(PARTS, part["name"]), bar(weight), share_text(weight, 0), part["stop"] - part["start"])
                 for part in obj.parts
+                for weight in [part["weight"]]
             ],
             "artifacts": artifacts,
             "may_publish": may_publish(request),

@@ -32,6 +32,7 @@ LISTS: Final[tuple[tuple[str, Label], ...]] = (
 
 @admin.register(Visitor)
 class VisitorAdmin(WhyPages):
+    intro = gettext_lazy("Browsers and accounts that were seen. Open one for its lists and its reasons, or to erase.")
     detail_template = "admin/recommender/visitor/detail.html"
     list_display = ("name", "user", "consent", "newest_event_at", "created_at")
     list_select_related = ("user",)

@@ -9,6 +9,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
+from recommender.admin.charts import share_text
 from recommender.admin.items import items_by_key
 from recommender.admin.labels import PARTS, RUNGS, Label, label
 from recommender.admin.privacy import PrivacyPages
@@ -96,7 +97,7 @@ def _worded(arithmetic: Arithmetic) -> dict[str, Any]:
         "said": arithmetic.said,
         "groups": sorted(((label(GROUPS, name), adds) for name, adds in groups.items()), key=lambda pair: -pair[1]),
         "shares": arithmetic.shares,
-        "parts": [(label(PARTS, name), f"{weight:.0%}", cosine) for name, weight, cosine in arithmetic.parts],
+        "parts": [(label(PARTS, name), share_text(weight, 0), cosine) for name, weight, cosine in arithmetic.parts],
         "causes": [(titles[key], drop) for key, drop in arithmetic.causes],
         "neighbours": [(titles[key], cosine) for key, cosine in arithmetic.neighbours],
     }

@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from recommender.models.items import item_foreign_key
 from recommender.models.placements import NAME_LENGTH, SHARE, SavedFilter
@@ -25,7 +26,7 @@ class Rule(models.Model):
         EXCLUDE = "exclude", _("never show")
 
     name = models.CharField(_("name"), max_length=100)
-    action = models.CharField(_("what"), max_length=8, choices=Action)
+    action = models.CharField(pgettext_lazy("of a rule", "what"), max_length=8, choices=Action)
     item = item_foreign_key(null=True, blank=True, db_index=False)
     within = models.ForeignKey(
         SavedFilter, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("items of the filter")

@@ -46,13 +46,13 @@ def grouped(value: Any) -> str:
 @register.filter
 def share(value: float) -> str:
     """`.0123` → "1.23 %" as people here write it."""
-    return f"{number_format(100 * value, 2)} %"
+    return f"{number_format(round(100 * value, 2), 2)} %"  # number_format cuts off
 
 
 @register.filter
 def money(cents: float) -> str:
     """`1234.5` cents → "12.35" as people here write it; the currency is the shop's."""
-    return number_format(cents / 100, 2)
+    return number_format(round(cents / 100, 2), 2)
 
 
 @register.filter

@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 import numpy as np
 from django.db.models import Count, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from recommender.experiments.guards import MISMATCH_P, Wait, sample_ratio_p, still_to_decide, still_to_run
@@ -95,8 +96,8 @@ def read(experiment: Experiment) -> Reading:
 
 def read_holdout(share: float, days: float) -> Reading:
     """Everybody's lists against the popular list of the holdout visitors, who are `share` of all."""
-    holdout = Arm(pk=HOLDOUT_ARM, name="holdout", weight=round(1e6 * share), is_control=True)
-    others = Arm(pk=1, name="everybody", weight=round(1e6 * (1 - share)))
+    holdout = Arm(pk=HOLDOUT_ARM, name=_("holdout visitors"), weight=round(1e6 * share), is_control=True)
+    others = Arm(pk=1, name=_("everybody else"), weight=round(1e6 * (1 - share)))
     return compare([holdout, others], outcomes_of_holdout(), days, min_days=14, wanted_lift=0.05)
 
 

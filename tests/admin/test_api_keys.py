@@ -23,7 +23,7 @@ def test_the_key_is_shown_once_and_works(admin_client: Client) -> None:
     assert ApiKey.objects.count() == 1
     for url in (LIST, f"{LIST}{key.pk}/change/"):
         page = admin_client.get(url).content.decode()
-        assert found[1] not in page and "lists, events" in page
+        assert found[1] not in page and "read any visitor&#x27;s lists, record events of any visitor" in page
 
 
 @pytest.mark.parametrize("form", [{"name": "", "scopes": ["lists"]}, {"name": "newsletter"}])

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from recommender.admin.charts import bar, line_chart, number
+from recommender.admin.charts import bar, column_chart, line_chart, number, share_text
 from recommender.admin.metrics import metric_charts
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -69,3 +69,14 @@ def test_methods_stand_best_first_and_ours_is_marked() -> None:
 @pytest.mark.parametrize("verdict", [{}, {"metrics": {}}, {"metrics": None}, {"metrics": {"ours": {}}}])
 def test_a_version_that_was_not_judged_has_no_charts(verdict: dict[str, object]) -> None:
     assert metric_charts(verdict) == []
+
+
+@pytest.mark.parametrize(("most", "texts"), [(1, "3 2 1 0"), (897, "897 598 299 0"), (2999, "3,000 2,000 1,000 0")])
+def test_counts_are_measured_by_whole_numbers(most: int, texts: str) -> None:
+    svg = column_chart("views", ["Monday", "Tuesday"], [0, most])
+    assert re.findall(r'text-anchor="end">([\d.,]+)<', svg) == texts.split()[::-1]
+
+
+@pytest.mark.parametrize(("share", "decimals", "text"), [(0.16666, 1, "16.7 %"), (0.329, 0, "33 %"), (1, 1, "100.0 %")])
+def test_shares_are_rounded_not_cut_off(share: float, decimals: int, text: str) -> None:
+    assert share_text(share, decimals) == text

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from demo.processes import free_port
+from recommender import audit
 from recommender.index.publish import publish
 from recommender.models import AuditEntry, ModelVersion, TrainingRun, TrainingSchedule
 from tests.admin.conftest import StaffClient
@@ -240,3 +241,11 @@ def test_the_audit_is_read_only(admin_client: Client, versions: tuple[ModelVersi
     assert admin_client.post(f"{base}{entry.pk}/delete/", {"post": "yes"}).status_code == 403
     admin_client.post(f"{base}{entry.pk}/change/", {"by": "nobody"})
     assert AuditEntry.objects.get() == entry and str(versions[0]) in admin_client.get(base).content.decode()
+
+
+def test_who_else_it_was_is_said_in_the_language_of_the_reader(admin_client: Client) -> None:
+    audit.record(AuditEntry.Act.REQUEST, audit.COMMAND_LINE)
+    audit.record(AuditEntry.Act.REQUEST, "Ann")
+    admin_client.cookies["django_language"] = "zh-hans"
+    page = admin_client.get("/admin/recommender/auditentry/").content.decode()
+    assert "命令行" in page and "command line" not in page and "Ann" in page

@@ -63,7 +63,7 @@ def test_a_version_shows_segments_calibration_and_reliability_with_tables(
     assert "All other products (tail)" in shown and "1,234" in shown
     assert "Buying again" not in shown, "nobody was asked"
     assert "recommender-plot" in shown and "0.04000" in shown
-    assert "50 products and more" in shown and "65.0%" in shown
+    assert "50 products and more" in shown and "65.0 %" in shown
     assert "style=" not in shown[shown.index('id="content-main"') :]
 
 
@@ -145,8 +145,8 @@ class TestDashboard:
         assert "Clicks on them: 28 days, 1 in all" in shown
         assert "Orders: 28 days, 1 in all" in shown
         assert "Events: 28 days, 4 in all" in shown
-        assert "3 of 12 products" in shown and "25.0%" in shown
-        assert "66.7%" in shown and "33.3%" in shown
+        assert "3 of 12 products" in shown and "25.0 %" in shown
+        assert "66.7 %" in shown and "33.3 %" in shown
 
     def test_an_empty_shop_has_an_empty_dashboard(self, admin_client: Client) -> None:
         shown = admin_client.get(f"{VERSIONS}dashboard/").content.decode()

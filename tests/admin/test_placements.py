@@ -141,7 +141,7 @@ def test_a_rule_says_what_it_did(admin_client: Client, ana: Visitor, products: l
         visitor=ana, item=products[9], kind=Event.Kind.CLICK, at=timezone.now(), source=1, impression=click
     )
     page = admin_client.get(RULES).content.decode()
-    assert '<td class="field-seen">2</td><td class="field-clicks">1 (50.0%)</td>' in page.replace("\n", "")
+    assert '<td class="field-seen">2</td><td class="field-clicks">1 (50.0 %)</td>' in page.replace("\n", "")
     assert "Product 9" in page and "in force" in page
     assert admin_client.get(f"{RULES}{rule.pk}/change/").status_code == 200
 

@@ -45,7 +45,7 @@ def test_a_version_shows_its_parts_its_files_and_its_run(
     admin_client: Client, versions: tuple[ModelVersion, ModelVersion]
 ) -> None:
     shown = admin_client.get(page(versions[1])).content.decode()
-    assert "What the product is" in shown and "100%" in shown
+    assert "What the product is" in shown and "100 %" in shown
     assert "visitor_encoder.onnx" in shown and str(versions[1].run) in shown
 
 
