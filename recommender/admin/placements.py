@@ -13,12 +13,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from recommender.admin.frame import framed
+from recommender.admin.items import explained_cards
 from recommender.admin.labels import RUNGS, label
 from recommender.admin.ordered_choices import OrderedChoicesField
 from recommender.admin.visitors import find_visitors
 from recommender.catalog import item_key
 from recommender.models import Placement, Source
-from recommender.serving.cards import card
 from recommender.serving.placements import (
     DEFAULTS,
     TITLES,
@@ -156,7 +156,7 @@ def _preview(placement: Placement, chosen: dict[str, Any]) -> dict[str, Any]:
         "visitor": visitor,
         "is_unknown": bool(chosen["preview_visitor"]) and visitor is None,
         "rung": label(RUNGS, found.rung),
-        "cards": [card(entry) for entry in found.entries],
+        "cards": explained_cards(found.entries),
     }
 
 

@@ -10,14 +10,13 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
-from recommender.admin.items import items_by_key
+from recommender.admin.items import explained_cards, items_by_key
 from recommender.admin.labels import RUNGS, Label, label
 from recommender.admin.privacy import may_erase
 from recommender.admin.why import WhyPages
 from recommender.catalog import get_catalog
 from recommender.conf import conf
 from recommender.models import Event, ModelVersion, Visitor
-from recommender.serving.cards import card
 from recommender.serving.placements import BUY_AGAIN, FOR_YOU, RECENTLY_VIEWED
 from recommender.serving.query import Query
 from recommender.serving.recommend import recommend
@@ -95,7 +94,7 @@ def _list(visitor: Visitor, placement: str, title: Label) -> dict[str, Any]:
     return {
         "placement": placement,
         "title": title,
-        "cards": [card(entry) for entry in found.entries],
+        "cards": explained_cards(found.entries),
         "rung": label(RUNGS, found.rung),
         "version": ModelVersion.objects.filter(pk=found.version_id).first() if found.version_id else None,
         "took_ms": round(took_ms, 1),

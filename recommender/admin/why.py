@@ -6,18 +6,18 @@ from typing import Any, Final
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from recommender.admin.charts import share_text
-from recommender.admin.items import items_by_key
+from recommender.admin.items import explained_cards, items_by_key
 from recommender.admin.labels import PARTS, RUNGS, Label, label
 from recommender.admin.privacy import PrivacyPages
 from recommender.catalog import get_catalog, item_key
 from recommender.conf import conf
 from recommender.models import Visitor
-from recommender.serving.cards import card
-from recommender.serving.placements import FOR_YOU, needs_items, placements
+from recommender.serving.placements import FOR_YOU, needs_items, placements, title_of
 from recommender.serving.query import Query
 from recommender.serving.why import Arithmetic, why
 
@@ -58,10 +58,11 @@ class WhyPages(PrivacyPages):
         visitor = self._visitor(visitor_id)
         if not self.has_view_permission(request, visitor):
             raise PermissionDenied
-        names = {name: each for name, each in placements().items() if not needs_items(each)}
+        names = {name: title_of(each) for name, each in placements().items() if not needs_items(each)}
         chosen = request.GET.get("placement", FOR_YOU)
         chosen = chosen if chosen in names else FOR_YOU
-        context = {"visitor": visitor, "placement": chosen, "placements": sorted(names)}
+        context = {"visitor": visitor, "placement": chosen, "placements": names.items()}
+        context["title"] = _("Why the lists of %(visitor)s are so") % {"visitor": visitor}
         found = _explained(visitor, chosen, request.GET.get("item", ""))
         return self.render(request, "admin/recommender/visitor/why.html", visitor, context | found)
 
@@ -76,7 +77,7 @@ def _explained(visitor: Visitor, placement: str, item: str) -> dict[str, Any]:
         "rung": label(RUNGS, found.found.rung),
         "version_id": found.found.version_id,
         "took_ms": round(found.took_ms, 1),
-        "cards": [card(entry) for entry in found.found.entries],
+        "cards": explained_cards(found.found.entries),
         "stages": [(label(STAGES, stage.name), stage.count, stage.wanted) for stage in found.stages],
         "sum": _worded(found.arithmetic) if found.arithmetic else None,
     }

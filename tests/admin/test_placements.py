@@ -13,6 +13,7 @@ from recommender.capture.tables import VIEW
 from recommender.models import Event, Placement, Rule, SavedFilter, Visitor
 from recommender.serving.query import Query
 from recommender.serving.recommend import recommend
+from recommender.serving.rules import forget_rules
 from shop.models import Product
 from tests.admin.conftest import StaffClient
 from tests.worlds import make_event, make_listed_products
@@ -158,3 +159,19 @@ def test_a_wrong_rule_is_explained(admin_client: Client, products: list[Product]
     assert "To pin, a place is needed." in page
     assert "one of the two" in admin_client.post(f"{RULES}add/", {"name": "x", "action": "bury"}).content.decode()
     assert not Rule.objects.exists()
+
+
+def test_what_a_rule_chose_is_explained_by_the_rule(admin_client: Client, products: list[Product]) -> None:
+    Rule.objects.create(name="Bananas first", action=Rule.Action.PIN, item=products[2], slot=1)
+    forget_rules()
+    visitor = Visitor.objects.create()
+    for page in ("change", "why"):
+        shown = admin_client.get(f"/admin/recommender/visitor/{visitor.pk}/{page}/").content.decode()
+        assert "By the rule “Bananas first”" in shown, page
+    assert '<option value="trending">Trending now</option>' in shown
+
+
+@pytest.mark.parametrize("path", [RULES, FILTERS, "/admin/recommender/apikey/", "/admin/recommender/visitor/"])
+def test_a_list_is_headed_by_what_it_is_of_and_says_what_for(admin_client: Client, path: str) -> None:
+    shown = admin_client.get(path).content.decode()
+    assert "<h1>Select" not in shown and 'recommender-intro"><p class="help">' in shown
