@@ -2,8 +2,11 @@
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from shop.models import Category, Department, Order, OrderLine, Product
+
+admin.site.site_header = admin.site.site_title = _("Corner Market")
 
 
 @admin.register(Department)

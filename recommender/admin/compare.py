@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from recommender.admin.estimates import estimated
@@ -138,5 +139,5 @@ def _facts(first: ModelVersion, second: ModelVersion) -> Iterator[Line]:
     yield both(_("Effort"), lambda version: version.run.effort or _("as set"))
     yield both(_("Augmentation"), lambda version: augmentation(version) or "–")
     yield both(_("Training took"), lambda version: duration(elapsed_seconds(version.run)) or "–")
-    yield both(_("Items"), lambda version: version.item_count)
+    yield both(_("Items"), lambda version: number_format(version.item_count, force_grouping=True))
     yield both(_("Dimensions"), lambda version: version.dim)

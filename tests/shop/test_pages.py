@@ -158,3 +158,11 @@ def test_an_error_page_needs_nothing(client: Client, db: None, monkeypatch: pyte
         response = client.get("/d/empty/")
     assert response.status_code == 500
     assert "Something broke on our side" in response.content.decode()
+
+
+def test_pages_for_what_went_wrong_look_like_the_shop_and_speak_its_language(db: None) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.cookies["django_language"] = "zh-hans"
+    refused = client.post("/login/")
+    assert refused.status_code == 403 and '<html lang="zh-hans">' in refused.content.decode()
+    assert "shop.css" in client.get("/recommender/not-me/x:y:z/").content.decode()
