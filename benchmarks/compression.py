@@ -47,7 +47,7 @@ from recommender.stages import Stages
 
 RESULTS: Final = Path(__file__).parent / "results" / "compression.json"
 Floats = NDArray[np.float32]
-NEAREST: Final = 300  # RECOMMENDER_CANDIDATES
+NEAREST: Final = 150  # RECOMMENDER_CANDIDATES
 EF_SEARCH: Final = 300
 ASKED: Final = 200  # visitors whose queries and encodings are timed
 SHOWN: Final = 10

@@ -39,7 +39,7 @@ class PipelineSettings:
     holdout_days: float = 14.0
     full_training_days: float = 7.0  # of events, between two trainings from scratch
     min_buyers: int = 5
-    candidates: int = 300
+    candidates: int = 150
 
 
 @dataclass(frozen=True, slots=True)

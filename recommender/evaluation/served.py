@@ -60,7 +60,7 @@ class ServedLists:
     grouped: Histories
     now: int
     ranker: Mapping[str, Any]
-    nearest: int = 300
+    nearest: int = 150
 
     @cached_property
     def newest(self) -> tuple[sp.csr_matrix, ...]:

@@ -45,7 +45,7 @@ def train() -> ModelVersion:
 
 
 def scored_for(visitor: Visitor, version: ModelVersion, encoder: VisitorEncoder) -> Scored:
-    with reading(neighbours=300):
+    with reading(neighbours=150):
         history = read_history(visitor, version, encoder.max_length)
         vector = encoder.encode(history)
         assert vector is not None
