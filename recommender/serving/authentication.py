@@ -11,6 +11,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, NotFound, ParseError, PermissionDenied
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import JSONParser
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -84,7 +86,16 @@ class KeyHasScope(BasePermission):
         return True
 
 
-class CallerView(APIView):
+class OwnRules:
+    """What a project's REST_FRAMEWORK says of its own API, its versions and limits for example, holds for none of our
+    views: with a version in the address each of them would be 404."""
+
+    versioning_class = None
+    throttle_classes: Sequence[Any] = ()
+    content_negotiation_class = DefaultContentNegotiation
+
+
+class CallerView(OwnRules, APIView):
     """A view of ours: who may call it, and whom the call is about.
 
     `scopes`: HTTP method → the scope that an app's key needs for it; a method that is not named takes no key.
@@ -96,6 +107,7 @@ class CallerView(APIView):
     # The key first: its scheme is the one that a 401 names.
     authentication_classes: Sequence[Any] = (ApiKeyAuthentication, SessionAuthentication)
     permission_classes: Sequence[Any] = (AllowAny, KeyHasScope)  # AllowAny says in OpenAPI that a key is not needed
+    parser_classes: Sequence[Any] = (JSONParser,)
     renderer_classes = (JSONRenderer,)
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:

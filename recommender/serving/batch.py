@@ -8,7 +8,6 @@ from typing import Final
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
-from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -51,7 +50,6 @@ class BatchView(CallerView):
     scopes = {"POST": ApiKey.Scope.LISTS}
     authentication_classes = (ApiKeyAuthentication,)
     permission_classes = (IsApp, KeyHasScope)
-    parser_classes = (JSONParser,)
 
     @documented(
         operation_id="recommendations_batch",

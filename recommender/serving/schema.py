@@ -12,6 +12,7 @@ from rest_framework.permissions import AllowAny
 
 from recommender import __version__
 from recommender.capture.openapi import events_path
+from recommender.serving.authentication import OwnRules
 
 DESCRIPTION = """Lists of recommended items, as JSON.
 
@@ -41,7 +42,7 @@ class RecommenderSchemaGenerator(SchemaGenerator):
         return schema | {"info": {"title": "Recommender API", "version": __version__, "description": DESCRIPTION}}
 
 
-class SchemaView(SpectacularAPIView):
+class SchemaView(OwnRules, SpectacularAPIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
     generator_class = RecommenderSchemaGenerator

@@ -41,6 +41,16 @@ STATIC_URL = "static/"
 DATABASES = {"default": dj_database_url.parse(os.environ["DATABASE_URL"])}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 RECOMMENDER_ITEM_MODEL = "toys.Toy"
+REST_FRAMEWORK = {  # of the shop's own API
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.BasicAuthentication"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.FileUploadParser"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.StaticHTMLRenderer"],
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.AnonRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"anon": "1/day"},
+    "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.NamespaceVersioning",
+    "UNAUTHENTICATED_USER": None,
+}
 """
 MODELS = """
 import uuid
@@ -102,7 +112,11 @@ assert Event.objects.get().item_id == bear.pk
 page = visitor.get("/").content.decode()
 assert "<h1>Toys</h1>" in page and "recommender/beacon" in page, page
 assert "Kite" not in page
-assert visitor.get("/recommender/recommendations/?placement=for_you").status_code == 200
+for _ in range(2):
+    answer = visitor.get("/recommender/recommendations/?placement=for_you")
+    assert answer.status_code == 200 and answer.json()["items"], answer.content
+chosen = visitor.post("/recommender/consent/", {"level": "full"})
+assert chosen.status_code in (200, 204), chosen.content
 assert visitor.get("/recommender/schema/").status_code == 200
 from django.contrib.staticfiles import finders
 assert finders.find("recommender/beacon.js")
