@@ -11,7 +11,7 @@ from django.db import Error, transaction
 from django.http import HttpRequest
 
 from recommender.capture.consent import NAMES, Consent, default_consent
-from recommender.capture.visitor import consent_of, visitor_of
+from recommender.capture.visitor import account_of, consent_of, visitor_of
 from recommender.catalog import get_catalog
 from recommender.conf import conf
 from recommender.index import budget
@@ -28,6 +28,21 @@ T = TypeVar("T")
 def visitor_or_none(request: HttpRequest) -> Visitor | None:
     """The request's visitor; None for somebody without events, and where the database does not say in time."""
     return ask_in_time(partial(visitor_of, request))
+
+
+def visitor_of_page(request: HttpRequest) -> Visitor | None:
+    """As `visitor_or_none`, for a page that holds this visitor's lists: no page cache keeps it for somebody else.
+
+    `Vary: Cookie` comes too late for that: Django's `cache_page` stores a page before any middleware sees it.
+    """
+
+    def find() -> Visitor | None:
+        visitor = visitor_of(request)
+        if visitor is not None or account_of(request) is not None:
+            request._cache_update_cache = False  # type: ignore[attr-defined]  # what Django's page cache looks at
+        return visitor
+
+    return ask_in_time(find)
 
 
 def page_of(request: HttpRequest) -> Page:

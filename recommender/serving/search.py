@@ -24,7 +24,7 @@ from recommender.index.partitions import unpack_vectors
 from recommender.index.publish import live_version
 from recommender.index.reading import reading
 from recommender.models import ModelVersion, Visitor
-from recommender.serving.caller import visitor_or_none
+from recommender.serving.caller import visitor_of_page
 from recommender.serving.history import read_history
 from recommender.serving.opinions import refused_items
 from recommender.serving.visitor_vector import visitor_encoder
@@ -124,7 +124,7 @@ def search_keys(request: HttpRequest, text: str) -> list[Any]:
     """As `search_items` for whoever sends the request, for a shop's own search page: the keys, best first; [] where
     anything fails, so that the page's own search answers."""
     try:
-        return [match.item_id for match in search_items(text, visitor_or_none(request))]
+        return [match.item_id for match in search_items(text, visitor_of_page(request))]
     except (RecommenderError, Error):
         logger.warning("A search by words failed; the shop's own search answers.", exc_info=True)
         return []

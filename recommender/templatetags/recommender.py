@@ -35,7 +35,7 @@ from recommender.serving.caller import (
     consent_for_page,
     consent_or_none,
     page_of,
-    visitor_or_none,
+    visitor_of_page,
     within_budget,
 )
 from recommender.serving.cards import cards_of
@@ -221,7 +221,7 @@ def _query(
         return None
     if request is not None and placement.excludes_basket:
         excluded |= page_of(request).once("basket", lambda: basket_of(request))
-    visitor = visitor_or_none(request) if request else None
+    visitor = visitor_of_page(request) if request else None
     length = min(n, conf.MAX_LIST_LENGTH) if n else length_of(placement)
     return Query(name, visitor, length, exclude=excluded, items=start)
 

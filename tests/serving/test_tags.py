@@ -3,9 +3,11 @@ import re
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import OperationalError, connection
+from django.http import HttpResponse
 from django.template import Context, Template
 from django.test import RequestFactory
 from django.test.utils import override_settings
+from django.views.decorators.cache import cache_page
 
 from recommender.models import Placement, Visitor
 from recommender.testutils import override_recommendations
@@ -229,3 +231,38 @@ def test_what_lies_in_the_basket_is_left_out(products: list[Product], monkeypatc
     html = render("{% recommended_for_you n=2 %}{% recommendations 'trending' n=2 %}")
     assert titles(html) == ["Product 1", "Product 2", "Product 3", "Product 4"]
     assert len(asked) == 1
+
+
+# --- a page cache
+
+
+def cached(source: str, prefix: str):
+    """A page of the shop behind `cache_page`."""
+
+    @cache_page(60, key_prefix=prefix)
+    def page(request):
+        return HttpResponse(Template("{% load recommender %}" + source).render(Context({"request": request})))
+
+    return page
+
+
+@pytest.mark.parametrize("source", ["{% recently_viewed %}", '{% recommendations_page "recently_viewed" %}'])
+def test_a_page_cache_keeps_nobodys_list_for_somebody_else(visitor: Visitor, source: str) -> None:
+    page = cached(source, str(visitor.key))
+    own, foreign = RequestFactory().get("/"), RequestFactory().get("/")
+    own.user, foreign.user = visitor.user, AnonymousUser()
+    own.session, foreign.session = {}, {}
+    first = page(own)
+    assert not first.has_header("Expires")  # nor does any cache on the way
+    if "page" not in source:
+        assert titles(first.content.decode()) == ["Product 4"]
+    assert titles(page(foreign).content.decode()) == []
+
+
+def test_a_page_without_anybody_s_list_is_cached(products: list[Product]) -> None:
+    page = cached("{% recommended_for_you n=2 %}", "nobody")
+    requests = [RequestFactory().get("/") for _ in range(2)]
+    for request in requests:
+        request.user, request.session = AnonymousUser(), {}
+    first, second = (page(request).content for request in requests)
+    assert first == second and len(titles(first.decode())) == 2  # with the same token, so it was made once
