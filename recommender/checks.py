@@ -12,6 +12,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import FieldError
 from django.db import DatabaseError, connections, router
+from django.db.models import F
+from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from recommender.capture.consent import LEVELS
@@ -22,8 +24,20 @@ from recommender.dataset.augmentations import AUGMENTATIONS
 from recommender.exceptions import CatalogNotFound, VectorExtensionMissing
 
 TAG: Final = "recommender"
+AUTHENTICATION: Final = "django.contrib.auth.middleware.AuthenticationMiddleware"
 MIDDLEWARE: Final = "recommender.middleware.VisitorMiddleware"
 OLDEST_PGVECTOR: Final = (0, 8, 4)  # older ones have known corruption and overflow bugs in HNSW
+# Its version, and the role where that may not create what is not there yet.
+OFFERED_PGVECTOR: Final = """
+SELECT coalesce(installed_version, default_version), CASE WHEN NOT (
+    installed_version IS NOT NULL OR current_setting('is_superuser')::boolean
+    OR (has_database_privilege(current_database(), 'CREATE') AND (
+        SELECT trusted FROM pg_available_extension_versions AS offered
+        WHERE offered.name = 'vector' AND offered.version = default_version
+    ))
+) THEN current_user END
+FROM pg_available_extensions WHERE name = 'vector'
+"""
 CHOICES: Final = {"CONSENT": LEVELS, "AUGMENTATIONS": AUGMENTATIONS}
 NO_SCHEDULE: Final = "TRAINING_INTERVAL_HOURS"  # may be None, as well as 0
 FOLDERS: Final = frozenset({"SPILL_FOLDER", "CHECKPOINT_FOLDER", "LAST_GOOD_FOLDER"})
@@ -64,7 +78,7 @@ def check_item_model(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_catalog(**kwargs: Any) -> list[CheckMessage]:
-    """W001: a catalogue is registered. E002: its lookups lead to fields of the item model."""
+    """W001: a catalogue is registered. E002: its lookups lead to fields of the item model. W009: prices in cents."""
     if check_item_model():
         return []  # reported there, and nothing here can be looked up
     try:
@@ -72,10 +86,15 @@ def check_catalog(**kwargs: Any) -> list[CheckMessage]:
     except CatalogNotFound as error:
         return [Warning("No catalogue is registered.", hint=str(error), id="recommender.W001")]
     name = type(catalog).__qualname__
-    return [
+    found: list[CheckMessage] = [
         Error(f"{name}.{attribute} is wrong: {problem}", obj=type(catalog), id="recommender.E002")
         for attribute, problem in _wrong_lookups(catalog)
     ]
+    if not found and catalog.price_cents and _has_decimals(catalog.price_cents):
+        message = f"{name}.price_cents leads to a field with decimal places: a price of 9.99 would be 0.10."
+        hint = "Give the item model a field in whole cents; docs/guide.md, “Prices”, shows a generated one."
+        found.append(Warning(message, hint=hint, obj=type(catalog), id="recommender.W009"))
+    return found
 
 
 @register(TAG)
@@ -96,7 +115,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_installation(**kwargs: Any) -> list[CheckMessage]:
-    """E005 PostgreSQL, E007 Django REST framework, W002 the middleware, W003 the Celery app."""
+    """E005 PostgreSQL, E007 Django REST framework, W002 the middleware, W003 the Celery app, W008 the URLs."""
     found: list[CheckMessage] = []
     alias = router.db_for_write(apps.get_model("recommender.Event"))
     if connections[alias].vendor != "postgresql":
@@ -106,37 +125,51 @@ def check_installation(**kwargs: Any) -> list[CheckMessage]:
     if not apps.is_installed("rest_framework"):
         hint = 'Add "rest_framework" to INSTALLED_APPS.'
         found.append(Error("The API needs Django REST framework.", hint=hint, id="recommender.E007"))
-    if MIDDLEWARE not in settings.MIDDLEWARE:
+    order = [name for name in settings.MIDDLEWARE if name in (AUTHENTICATION, MIDDLEWARE)]
+    if MIDDLEWARE not in order:
         hint = f'Add "{MIDDLEWARE}" to the end of MIDDLEWARE.'
         message = "Visitors who are not logged in get no cookie, so nothing is learned from them."
+        found.append(Warning(message, hint=hint, id="recommender.W002"))
+    elif order[-1] != MIDDLEWARE:
+        hint = f'Move "{MIDDLEWARE}" to the end of MIDDLEWARE.'
+        message = "VisitorMiddleware stands before AuthenticationMiddleware, so it does not see who is logged in."
         found.append(Warning(message, hint=hint, id="recommender.W002"))
     if current_app.main is None and not current_app.conf.broker_write_url:
         hint = "Import your Celery app in your project's __init__.py, as Celery's page “First steps with Django” shows."
         message = "No Celery app is loaded, so “Retrain now” in admin cannot reach a worker."
         found.append(Warning(message, hint=hint, id="recommender.W003"))
+    try:
+        reverse("recommender:events")
+    except NoReverseMatch:
+        hint = 'Add path("recommender/", include("recommender.urls")) to the urlpatterns of ROOT_URLCONF.'
+        found.append(Warning("The plugin's URLs are not there: its tags fail.", hint=hint, id="recommender.W008"))
     return found
 
 
 @register(Tags.database)
 def check_pgvector(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """E006: the server has pgvector. W004: and not one with known bugs."""
+    """E006: the server has pgvector. W004: and not one with known bugs. W007: migrate may create it, or need not."""
     alias = router.db_for_write(apps.get_model("recommender.Event"))
     if alias not in (databases or ()) or connections[alias].vendor != "postgresql":
         return []
     try:
         with connections[alias].cursor() as cursor:
-            cursor.execute(
-                "SELECT coalesce(installed_version, default_version) FROM pg_available_extensions WHERE name = 'vector'"
-            )
+            cursor.execute(OFFERED_PGVECTOR)
             row = cursor.fetchone()
     except DatabaseError:
         return []  # a server that is away is reported by whatever needs it
     if row is None:
         return [Error("Postgres has no pgvector.", hint=VectorExtensionMissing.__doc__, id="recommender.E006")]
-    if _version(row[0]) < OLDEST_PGVECTOR:
+    version, role = row
+    found: list[CheckMessage] = []
+    if _version(version) < OLDEST_PGVECTOR:
         hint = "Install pgvector 0.8.5 or newer, then run ALTER EXTENSION vector UPDATE."
-        return [Warning(f"pgvector {row[0]} has known bugs in its index.", hint=hint, id="recommender.W004")]
-    return []
+        found.append(Warning(f"pgvector {version} has known bugs in its index.", hint=hint, id="recommender.W004"))
+    if role is not None:
+        hint = "Before you migrate, let a superuser run CREATE EXTENSION vector in this database."
+        message = f"The role {role!r} may not create the extension that migrate needs."
+        found.append(Warning(message, hint=hint, id="recommender.W007"))
+    return found
 
 
 @register(Tags.database)
@@ -180,6 +213,11 @@ def _wrong_lookups(catalog: Catalog) -> Iterator[tuple[str, str]]:
         str(items.select_related(*catalog.select_related).query)
     except FieldError as error:
         yield "select_related", str(error)
+
+
+def _has_decimals(lookup: str) -> bool:
+    field = F(lookup).resolve_expression(item_model()._base_manager.all().query).output_field
+    return getattr(field, "decimal_places", 0) != 0
 
 
 def _lookups(declared: str | Iterable[str] | None) -> list[str]:

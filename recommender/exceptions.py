@@ -38,7 +38,7 @@ class NotEnoughData(RecommenderError):
 
 
 class VectorExtensionMissing(RecommenderError):
-    """Postgres lacks pgvector: install pgvector 0.8.5 or newer on the server, then `CREATE EXTENSION vector`."""
+    """Postgres lacks pgvector: install pgvector 0.8.5 or newer, then as superuser `CREATE EXTENSION vector`."""
 
 
 class InvalidVectors(RecommenderError):

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import NotSupportedError, OperationalError, migrations
+from django.db import NotSupportedError, OperationalError, ProgrammingError, migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
@@ -13,10 +13,11 @@ from recommender.exceptions import VectorExtensionMissing
 
 
 class RequireVectorExtension(VectorExtension):
-    """`CREATE EXTENSION IF NOT EXISTS vector`, with an error that names the fix.
+    """`CREATE EXTENSION IF NOT EXISTS vector`, with an error that names the fix. It stays when the tables go: another
+    app may have vectors, and whoever migrates need not own the extension.
 
     Raises:
-        VectorExtensionMissing: the server has no pgvector installed.
+        VectorExtensionMissing: the server has no pgvector installed, or this role may not create it.
     """
 
     def database_forwards(
@@ -24,8 +25,13 @@ class RequireVectorExtension(VectorExtension):
     ) -> None:
         try:
             super().database_forwards(app_label, schema_editor, from_state, to_state)
-        except (NotSupportedError, OperationalError) as error:
+        except (NotSupportedError, OperationalError, ProgrammingError) as error:
             raise VectorExtensionMissing(f"{VectorExtensionMissing.__doc__} Postgres says: {error}") from error
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        """Nothing, see above."""
 
 
 class CreateModelByVersion(migrations.CreateModel):

@@ -19,6 +19,7 @@ from recommender.catalog import Catalog
 from recommender.checks import check_pgvector
 from recommender.exceptions import VectorExtensionMissing
 from recommender.migration_operations import RequireVectorExtension
+from shop.models import Product
 from shop.recommendations import ProductCatalog
 from tests.plugin import ROOT
 
@@ -67,8 +68,22 @@ class TestItemModel:
         assert done.returncode == 1
         assert 'ImproperlyConfigured: Set RECOMMENDER_ITEM_MODEL = "app.Model"' in done.stderr
 
+    def test_a_project_that_misspells_it_is_told_by_the_check(self) -> None:
+        code = (
+            "import shop.settings; shop.settings.RECOMMENDER_ITEM_MODEL = 'shop.Prodct'\nimport django; django.setup()"
+            "\nfrom django.core.management import call_command; call_command('check')"
+        )
+        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings", "DJANGO_DEBUG": "1"}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 1 and "Did you mean shop.Product?" in done.stderr
+
 
 class TestCatalog:
+    def test_a_price_with_decimals_is_a_warning(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        price = Product._meta.get_field("price_cents")
+        monkeypatch.setattr(price, "decimal_places", 2, raising=False)  # as a DecimalField has it
+        assert "Prices" in found()["recommender.W009"]
+
     def test_none_is_a_warning_that_names_the_file(self) -> None:
         with registered():
             assert "recommendations.py" in found()["recommender.W001"]
@@ -175,6 +190,15 @@ class TestInstallation:
         settings.MIDDLEWARE = [path for path in settings.MIDDLEWARE if path != checks.MIDDLEWARE]
         assert checks.MIDDLEWARE in found()["recommender.W002"]
 
+    def test_a_middleware_before_the_accounts_is_a_warning(self, settings: Any) -> None:
+        others = [path for path in settings.MIDDLEWARE if path != checks.MIDDLEWARE]
+        settings.MIDDLEWARE = [checks.MIDDLEWARE, *others]
+        assert "to the end" in found()["recommender.W002"]
+
+    def test_urls_that_are_not_included_are_a_warning(self, settings: Any) -> None:
+        settings.ROOT_URLCONF = "django.contrib.auth.urls"
+        assert 'include("recommender.urls")' in found()["recommender.W008"]
+
     def test_a_project_that_loads_no_celery_app_is_warned(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ours = current_app._get_current_object()
         monkeypatch.delenv("CELERY_BROKER_URL")
@@ -212,6 +236,31 @@ class TestPgvector:
     def test_one_that_is_offered_is_enough_before_the_first_migrate(self, offers: Any) -> None:
         offers(None, "0.8.5")
         assert check_pgvector(databases=["default"]) == []
+
+    @pytest.mark.parametrize(("installed", "expected"), [(None, ["recommender.W007"]), ("0.8.6", [])])
+    def test_a_role_that_may_not_create_it_is_told_before_migrate(
+        self, offers: Any, installed: str | None, expected: list[str]
+    ) -> None:
+        offers(installed, "0.8.6")
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE ROLE recommender_poor; GRANT SELECT ON pg_available_extensions TO recommender_poor")
+            cursor.execute("SET LOCAL ROLE recommender_poor")
+        assert [message.id for message in check_pgvector(databases=["default"])] == expected
+
+    def test_migrate_by_a_role_that_may_not_create_it_names_the_fix(self) -> None:
+        operation = RequireVectorExtension()
+        operation.name = "bloom"  # on the server, not in the database, and not for everybody
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE ROLE recommender_poor; SET LOCAL ROLE recommender_poor")
+        with pytest.raises(VectorExtensionMissing, match="as superuser"), connection.schema_editor() as editor:
+            operation.database_forwards("recommender", editor, ProjectState(), ProjectState())
+
+    def test_the_extension_stays_when_the_tables_go(self) -> None:
+        with connection.schema_editor() as editor:
+            RequireVectorExtension().database_backwards("recommender", editor, ProjectState(), ProjectState())
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM pg_extension WHERE extname = 'vector'")
+                assert cursor.fetchone() == (1,)
 
     def test_without_databases_none_is_asked(self, offers: Any) -> None:
         assert check_pgvector(databases=None) == []

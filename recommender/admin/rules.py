@@ -37,18 +37,8 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no arguments
 
     class Meta:
         model = Rule
-        fields = (
-            "name",
-            "action",
-            "item",
-            "within",
-            "placements",
-            "slot",
-            "share",
-            "starts_at",
-            "ends_at",
-            "is_active",
-        )
+        # The others come with the page: the item model cannot be looked up here where a setting misspells its name.
+        fields = ("placements",)
         help_texts = HELP
 
     def __init__(self, *args: Any, **options: Any) -> None:
