@@ -115,8 +115,10 @@ def broker() -> Finding:
 
 
 def workers() -> Finding:
-    """Who listens, and whether on the queue of trainings."""
-    fix = f"Start one: celery -A your_project worker -Q {conf.TRAINING_QUEUE} --concurrency=1"
+    """Who listens, and whether somebody takes trainings and somebody the short tasks."""
+    command = "celery -A your_project worker -Q"
+    short = current_app.conf.task_default_queue
+    needed = {conf.TRAINING_QUEUE: f"{command} {conf.TRAINING_QUEUE} --concurrency=1", short: f"{command} {short}"}
     try:
         with _broker() as link:
             link.ensure_connection(max_retries=1, timeout=BROKER_SECONDS)
@@ -125,11 +127,14 @@ def workers() -> Finding:
     except Exception as error:  # as above
         return Finding("workers", ERROR, f"Nobody can be asked: {error}", "Mend the broker first.")
     if not queues:
-        return Finding("workers", ERROR, "No worker answers.", fix)
-    listening = [name for name, heard in queues.items() if any(q["name"] == conf.TRAINING_QUEUE for q in heard)]
-    if not listening:
-        return Finding("workers", WARNING, f"None of {', '.join(sorted(queues))} takes trainings.", fix)
-    return Finding("workers", OK, f"{', '.join(sorted(queues))}; trainings: {', '.join(sorted(listening))}")
+        return Finding("workers", ERROR, "No worker answers.", f"Start them: {'; '.join(needed.values())}")
+    heard = {queue["name"] for of_worker in queues.values() for queue in of_worker}
+    missing = [name for name in needed if name not in heard]
+    told = ", ".join(sorted(queues))
+    if missing:
+        fix = f"Start one: {'; '.join(needed[name] for name in missing)}"
+        return Finding("workers", WARNING, f"None of {told} takes the queue {' or '.join(missing)}.", fix)
+    return Finding("workers", OK, told)
 
 
 def beat() -> Finding:

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.core.management import CommandError, call_command
 from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
@@ -28,6 +29,14 @@ def test_a_shop_where_all_is_well(settings, tmp_path: Path, capsys: Any) -> None
     call_command("recommender_doctor")
     printed = capsys.readouterr().out
     assert [line.split()[:2] for line in printed.splitlines()] == [[OK, name] for name in LOOKS]
+
+
+@pytest.mark.usefixtures("celery_worker_process")
+@pytest.mark.slow
+def test_short_tasks_that_nobody_takes_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(current_app.conf.changes, "task_default_queue", "elsewhere")  # as a shop with queues of its own does
+    found = LOOKS["workers"]()
+    assert found.state == WARNING and found.fix.endswith("-Q elsewhere") and "training" not in found.fix
 
 
 def test_every_fault_comes_with_a_fix(settings, tmp_path: Path, capsys: Any, broker_url: str) -> None:
