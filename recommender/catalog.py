@@ -25,6 +25,7 @@ from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
 from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest
+from django.utils.formats import number_format
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext as _
 
@@ -100,9 +101,9 @@ class Catalog:
         return follow(item, self.price_cents) if self.price_cents else None
 
     def item_price(self, item: Model) -> str:
-        """The price as shown to shoppers, with its currency; "" where unknown."""
+        """The price as the shopper's language writes it; "" where unknown. Override it to add a currency."""
         cents = self.item_price_cents(item)
-        return "" if cents is None else f"{cents / 100:.2f}"
+        return "" if cents is None else number_format(cents / 100, 2)
 
 
 def follow(item: Any, lookup: str) -> Any:
