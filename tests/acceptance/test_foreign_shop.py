@@ -21,7 +21,7 @@ SECRET_KEY = "x" * 60
 ALLOWED_HOSTS = ["testserver"]
 INSTALLED_APPS = [
     "django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions",
-    "django.contrib.messages", "django.contrib.staticfiles", "rest_framework", "drf_spectacular", "toys", "recommender",
+    "django.contrib.messages", "django.contrib.staticfiles", "rest_framework", "toys", "recommender",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
