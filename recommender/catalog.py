@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Final
 
 from django.apps import apps
 from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.formats import number_format
@@ -111,7 +111,10 @@ def follow(item: Any, lookup: str) -> Any:
     for name in lookup.split("__"):
         if item is None:
             return None
-        item = getattr(item, name)
+        try:
+            item = getattr(item, name)
+        except ObjectDoesNotExist:  # the other end of a OneToOneField, where nothing points at this item
+            return None
     return item
 
 

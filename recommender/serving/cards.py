@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.conf import settings
 from django.db import Error
 
 from recommender.catalog import get_catalog
@@ -58,12 +59,26 @@ def card(entry: Entry) -> Card:
 
 
 def cards_of(entries: Iterable[Entry]) -> list[Card]:
-    """As `card`, in order; none where the catalogue asks a database for them that is gone since the list was made."""
+    """As `card`, in order; without those that the shop's catalogue class fails on, and none where it asks a database
+    that is gone since the list was made."""
     try:
-        return [card(entry) for entry in entries]
+        return [shown for entry in entries if (shown := _card_or_none(entry)) is not None]
     except Error:
         logger.warning("A list cannot be shown: add to Catalog.select_related what its cards need.", exc_info=True)
         return []
+
+
+def _card_or_none(entry: Entry) -> Card | None:
+    try:
+        return card(entry)
+    except Error:
+        raise
+    except Exception:
+        # The shop's own code, which may raise whatever it likes: one product without an address must not cost the page.
+        if settings.DEBUG:
+            raise
+        logger.exception("Item %s has no card: the catalogue class fails on it.", entry.item.pk)
+        return None
 
 
 def plain(shown: Card) -> Card:

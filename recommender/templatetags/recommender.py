@@ -14,11 +14,12 @@ Once a page: {% recommender_styles %} in the head, {% recommender_beacon %} at t
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from secrets import token_hex
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django import template
+from django.conf import settings
 from django.db.models import Model
 from django.http import HttpRequest
 from django.template.context import Context
@@ -38,11 +39,11 @@ from recommender.serving.caller import (
     visitor_of_page,
     within_budget,
 )
-from recommender.serving.cards import cards_of
+from recommender.serving.cards import Card, cards_of
 from recommender.serving.fragments import fragment_url
 from recommender.serving.page import Page
 from recommender.serving.placements import length_of, needs_items
-from recommender.serving.query import Query
+from recommender.serving.query import Query, Recommendations
 from recommender.serving.recommend import recommend, recommend_page
 
 register = template.Library()
@@ -50,6 +51,8 @@ register = template.Library()
 logger = logging.getLogger(__name__)
 
 NOTHING: Final = SafeString("")
+
+T = TypeVar("T")
 
 
 @register.simple_tag(takes_context=True)
@@ -96,10 +99,13 @@ def recommendations_page(context: Context, *names: str, **options: Any) -> SafeS
     """
     request = context.get("request")
     if request is not None:
-        queries = [query for name in names if (query := _query(request, name, **options))]
         page = page_of(request)
-        with within_budget():
-            page.prepared |= {found.placement: found for found in recommend_page(queries, page)}
+
+        def find() -> list[Recommendations]:
+            queries = [query for name in names if (query := _query(request, name, **options))]
+            return recommend_page(queries, page)
+
+        page.prepared |= {found.placement: found for found in _or_nothing(find) or []}
     return NOTHING
 
 
@@ -142,12 +148,15 @@ def _render(
         return _place(context, placement, _keys(items), n, _keys(exclude), title, template)
     request = context.get("request")
     page = page_of(request) if request else Page()
-    found = page.prepared.pop(placement, None)
-    if found is None:
-        with within_budget():
+
+    def find() -> tuple[Recommendations, list[Card]] | None:
+        found = page.prepared.pop(placement, None)
+        if found is None:
             query = _query(request, placement, items=items, n=n, exclude=exclude)
             found = recommend(query, page) if query else None
-    cards = cards_of(found.entries[:n]) if found else []
+        return (found, cards_of(found.entries[:n])) if found else None
+
+    found, cards = _or_nothing(find) or (None, [])
     if found is None or not cards:
         return NOTHING
     shown = {
@@ -160,6 +169,18 @@ def _render(
         **_feedback(context),
     }
     return _rendered(context, template, shown)
+
+
+def _or_nothing(find: Callable[[], T]) -> T | None:
+    """What is found within the budget; None where code of the shop that it asks (its catalogue class) fails."""
+    try:
+        with within_budget():
+            return find()
+    except Exception:
+        if settings.DEBUG:  # whoever writes that code should see it
+            raise
+        logger.exception("A list is left out: the catalogue class fails.")
+        return None
 
 
 def _place(

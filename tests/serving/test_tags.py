@@ -7,11 +7,15 @@ from django.http import HttpResponse
 from django.template import Context, Template
 from django.test import RequestFactory
 from django.test.utils import override_settings
+from django.urls import reverse
 from django.views.decorators.cache import cache_page
 
+from recommender import catalog as catalog_module
+from recommender.catalog import Catalog
 from recommender.models import Placement, Visitor
 from recommender.testutils import override_recommendations
 from shop.models import Product
+from shop.recommendations import ProductCatalog
 from tests.worlds import make_event, make_listed_products
 
 pytestmark = pytest.mark.django_db
@@ -266,3 +270,40 @@ def test_a_page_without_anybody_s_list_is_cached(products: list[Product]) -> Non
         request.user, request.session = AnonymousUser(), {}
     first, second = (page(request).content for request in requests)
     assert first == second and len(titles(first.decode())) == 2  # with the same token, so it was made once
+
+
+# --- a catalogue class that fails
+
+
+@pytest.fixture
+def catalog(monkeypatch: pytest.MonkeyPatch) -> Catalog:
+    """The shop's own, to be broken."""
+    catalog = ProductCatalog()
+    monkeypatch.setattr(catalog_module, "_registered", [catalog])
+    return catalog
+
+
+def fail(*arguments: object) -> None:
+    raise KeyError("a fault in the shop's own code")
+
+
+def test_an_item_without_an_address_costs_its_card_only(products: list[Product], catalog: Catalog, monkeypatch) -> None:
+    def item_url(item: Product) -> str:
+        return reverse("shop:product", args=[""]) if item.pk == products[1].pk else "/"
+
+    monkeypatch.setattr(catalog, "item_url", item_url)
+    html = render("{% recommended_for_you n=3 %}")
+    assert titles(html) == ["Product 0", "Product 2"] and 'data-recommender-slot="3"' in html
+
+
+@pytest.mark.parametrize("method", ["basket", "item_group", "available"])
+def test_a_catalogue_that_fails_costs_the_list(products: list[Product], catalog: Catalog, monkeypatch, method) -> None:
+    monkeypatch.setattr(catalog, method, fail)
+    assert render('a{% recommendations_page "for_you" %}{% recommended_for_you %}b') == "ab"
+
+
+def test_while_developing_it_is_shown(products: list[Product], catalog: Catalog, monkeypatch, settings) -> None:
+    monkeypatch.setattr(catalog, "item_url", fail)
+    settings.DEBUG = True
+    with pytest.raises(KeyError):
+        render("{% recommended_for_you %}")
