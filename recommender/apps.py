@@ -8,7 +8,7 @@ class RecommenderConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from recommender import checks, item_changes, signals  # noqa: F401  registration by import
+        from recommender import catalog_checks, checks, item_changes, signals  # noqa: F401  registration by import
         from recommender.capture import receivers  # noqa: F401  registration by import
         from recommender.catalog import autodiscover
         from recommender.privacy import receivers as privacy_receivers  # noqa: F401  registration by import

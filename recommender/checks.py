@@ -1,7 +1,7 @@
 """System checks: a wrong setting is explained before it hurts."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -10,18 +10,15 @@ from celery import current_app
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.core.exceptions import FieldError
 from django.db import DatabaseError, connections, router
-from django.db.models import F
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from recommender.capture.consent import LEVELS
 from recommender.capture.ledger import store_alarms
-from recommender.catalog import Catalog, get_catalog, item_model
 from recommender.conf import DEFAULTS, FEWEST_BUYERS, PREFIX
 from recommender.dataset.augmentations import AUGMENTATIONS
-from recommender.exceptions import CatalogNotFound, VectorExtensionMissing
+from recommender.exceptions import VectorExtensionMissing
 
 TAG: Final = "recommender"
 AUTHENTICATION: Final = "django.contrib.auth.middleware.AuthenticationMiddleware"
@@ -56,8 +53,6 @@ MAY_BE_ZERO: Final = frozenset(
 )
 SHORTEST_TOKEN: Final = 20  # characters; `openssl rand -hex 16` gives 32
 FRACTIONS: Final = ("_SECONDS", "_MINUTES", "_HOURS", "_DAYS", "_EFFORT", "_SHARE")  # half an hour is an interval, too
-# Catalogue lookups that are read by `values_list`.
-IN_VALUES: Final = ("title", "price_cents", "text", "attributes", "category", "added_at")
 
 
 @register(TAG)
@@ -74,27 +69,6 @@ def check_item_model(**kwargs: Any) -> list[CheckMessage]:
         hint = _did_you_mean(str(name), models) or hint
         return [Error(f"RECOMMENDER_ITEM_MODEL names an unknown model: {name!r}.", hint=hint, id="recommender.E001")]
     return []
-
-
-@register(TAG)
-def check_catalog(**kwargs: Any) -> list[CheckMessage]:
-    """W001: a catalogue is registered. E002: its lookups lead to fields of the item model. W009: prices in cents."""
-    if check_item_model():
-        return []  # reported there, and nothing here can be looked up
-    try:
-        catalog = get_catalog()
-    except CatalogNotFound as error:
-        return [Warning("No catalogue is registered.", hint=str(error), id="recommender.W001")]
-    name = type(catalog).__qualname__
-    found: list[CheckMessage] = [
-        Error(f"{name}.{attribute} is wrong: {problem}", obj=type(catalog), id="recommender.E002")
-        for attribute, problem in _wrong_lookups(catalog)
-    ]
-    if not found and catalog.price_cents and _has_decimals(catalog.price_cents):
-        message = f"{name}.price_cents leads to a field with decimal places: a price of 9.99 would be 0.10."
-        hint = "Give the item model a field in whole cents; docs/guide.md, “Prices”, shows a generated one."
-        found.append(Warning(message, hint=hint, obj=type(catalog), id="recommender.W009"))
-    return found
 
 
 @register(TAG)
@@ -190,38 +164,6 @@ def check_event_store(databases: Sequence[str] | None = None, **kwargs: Any) -> 
         hint = "Look at manage.py recommender_ledger: rows that were received have no outcome. Please report it."
         found.append(Warning("The ledger of events does not add up.", hint=hint, id="recommender.W006"))
     return found
-
-
-def _wrong_lookups(catalog: Catalog) -> Iterator[tuple[str, str]]:
-    """(attribute of the catalogue, what is wrong with it)."""
-    items = item_model()._base_manager.all()
-    for attribute in ("text", "attributes", "select_related"):
-        if isinstance(getattr(catalog, attribute), str):
-            yield attribute, f'it is a text; write a list: ["{getattr(catalog, attribute)}"].'
-            return
-    for attribute in IN_VALUES:
-        for lookup in _lookups(getattr(catalog, attribute)):
-            try:
-                items.values_list(lookup)
-            except FieldError as error:
-                yield attribute, str(error)
-    for attribute in ("image", "variant_group"):
-        for lookup in _lookups(getattr(catalog, attribute)):
-            if not hasattr(item_model(), lookup.split("__")[0]):
-                yield attribute, f"{item_model().__name__} has no field or property “{lookup.split('__')[0]}”."
-    try:
-        str(items.select_related(*catalog.select_related).query)
-    except FieldError as error:
-        yield "select_related", str(error)
-
-
-def _has_decimals(lookup: str) -> bool:
-    field = F(lookup).resolve_expression(item_model()._base_manager.all().query).output_field
-    return getattr(field, "decimal_places", 0) != 0
-
-
-def _lookups(declared: str | Iterable[str] | None) -> list[str]:
-    return [declared] if isinstance(declared, str) else list(declared or ())
 
 
 def _wrong_value(name: str, value: Any) -> str:

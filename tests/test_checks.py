@@ -105,6 +105,18 @@ class TestCatalog:
         with registered(wrong):
             assert f"WrongCatalog.{attribute} is wrong" in found()["recommender.E002"]
 
+    @pytest.mark.parametrize(
+        ("attribute", "value", "is_wrong"),
+        [
+            ("title", "category__department__categories__name", True),
+            ("category", "category__department__categories__name", False),  # item_category() is written
+            ("attributes", ["category__department__categories__name"], False),
+        ],
+    )
+    def test_what_a_card_shows_has_one_value(self, attribute: str, value: Any, is_wrong: bool) -> None:
+        with registered(type("ManyCatalog", (ProductCatalog,), {attribute: value})):
+            assert ("recommender.E002" in found()) is is_wrong
+
     def test_a_text_where_a_list_belongs_is_an_error(self) -> None:
         class Sloppy(ProductCatalog):
             text: ClassVar = "name"

@@ -34,7 +34,7 @@ def test_a_shop_where_all_is_well(settings, tmp_path: Path, capsys: Any) -> None
 @pytest.mark.usefixtures("celery_worker_process")
 @pytest.mark.slow
 def test_short_tasks_that_nobody_takes_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(current_app.conf.changes, "task_default_queue", "elsewhere")  # as a shop with queues of its own does
+    monkeypatch.setitem(current_app.conf.changes, "task_default_queue", "elsewhere")  # as some shops have it
     found = LOOKS["workers"]()
     assert found.state == WARNING and found.fix.endswith("-Q elsewhere") and "training" not in found.fix
 
