@@ -3,6 +3,7 @@
 Every list has its signed token, as on a page: a click that comes back with it is counted for the list.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,11 +14,13 @@ from django.db.models import QuerySet
 
 from recommender.capture.audience import consenting, people
 from recommender.models import Visitor
+from recommender.serving.breaker import OPEN_SECONDS, is_hurried, new_page
 from recommender.serving.cards import card
-from recommender.serving.query import Query
+from recommender.serving.query import Query, Recommendations
 from recommender.serving.recommend import recommend
 
 VISITORS_AT_ONCE: Final = 200
+MOST_WAITS: Final = 10  # of a second, with no good list in between: after that the database counts as slow for good
 
 
 class Row(NamedTuple):
@@ -70,6 +73,7 @@ class Mailing:
         self.total = self.visitors.count()
         self.without_consent = people(visitors).count() - self.total
         self.tally = Tally()
+        self._waits_left = MOST_WAITS
 
     def batches(self) -> Iterator[list[Row]]:
         """The rows of VISITORS_AT_ONCE visitors, again and again, in the order of their primary keys."""
@@ -86,8 +90,21 @@ class Mailing:
             self.tally.rungs.update(rows[0].rung for rows in kept if rows)
             yield [row for rows in kept for row in rows]
 
+    def _list(self, visitor: Visitor) -> Recommendations:
+        """A page takes a simpler list where the database is slow for a moment; a mailing waits until it is over."""
+        while True:
+            new_page()
+            found = recommend(Query(self.placement, visitor, self.n))
+            if not is_hurried():
+                self._waits_left = MOST_WAITS
+            elif self._waits_left:
+                self._waits_left -= 1
+                time.sleep(OPEN_SECONDS)
+                continue
+            return found
+
     def _rows(self, visitor: Visitor) -> list[Row]:
-        found = recommend(Query(self.placement, visitor, self.n))
+        found = self._list(visitor)
         user = None if visitor.user_id is None else str(visitor.user_id)
         about = (str(visitor.key), user, found.placement, found.rung, found.version_id, found.token)
         return [Row(*about, *self._item(entry)) for entry in found.entries]

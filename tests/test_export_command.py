@@ -6,11 +6,14 @@ import os
 import stat
 import sys
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
+import psycopg
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.test import Client, override_settings
 
 from recommender import mailing
@@ -198,3 +201,18 @@ def test_parquet_without_pyarrow_names_the_extra(
 def test_a_length_beyond_the_limit_is_refused(file: Path) -> None:
     with pytest.raises(CommandError, match="--n is 1 to 100"):
         export(file, "--n", "101")
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(RECOMMENDER_BUDGET_MS=250)
+def test_a_database_that_is_slow_for_a_moment_costs_no_list(file: Path) -> None:
+    products = make_listed_products()
+    for number in range(8):
+        account_of(f"household-{number}", products[number])
+    with psycopg.connect(**connections["default"].get_connection_params()) as other:
+        other.execute("LOCK TABLE recommender_event IN ACCESS EXCLUSIVE MODE")
+        release = Timer(0.6, other.rollback)
+        release.start()
+        told = export(file, "--n", "3")
+        release.join()
+    assert "By rung: personal 8\n" in told

@@ -90,8 +90,13 @@ def note_wait(rung: str) -> None:
     _page.waited[rung] = time.monotonic()
 
 
-def _new_page(**kwargs: object) -> None:
+def is_hurried() -> bool:
+    """Whether this page's lists may be worse than they could be: a rung made it wait in vain, or is left alone."""
+    return bool(_page.waited or open_breakers())
+
+
+def new_page(**kwargs: object) -> None:
     _page.waited.clear()
 
 
-request_started.connect(_new_page, dispatch_uid="recommender.new_page")
+request_started.connect(new_page, dispatch_uid="recommender.new_page")
