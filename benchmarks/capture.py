@@ -132,7 +132,7 @@ def bulk() -> dict[str, float]:
         return len(data) / (time.perf_counter() - began)
 
     def copy(data: EventColumns) -> float:
-        at = (data.at - binary_copy.POSTGRES_EPOCH_SECONDS) * binary_copy.MICROSECONDS
+        at = (np.asarray(data.at) - binary_copy.POSTGRES_EPOCH_SECONDS) * binary_copy.MICROSECONDS
         ones = np.ones(len(data), dtype=np.int32)
         values = {"id": data.id, "visitor_id": data.visitor, "item_id": data.item, "kind": data.kind, "at": at}
         encoded = binary_copy.pack(fields, values | {"quantity": ones, "source": ones})
@@ -143,8 +143,10 @@ def bulk() -> dict[str, float]:
         return len(data) / (time.perf_counter() - began)
 
     def create(data: EventColumns) -> float:
-        moments = [datetime.fromtimestamp(at, UTC) for at in data.at.tolist()]
-        rows = zip(data.id.tolist(), data.visitor.tolist(), np.asarray(data.item).tolist(), moments, strict=True)
+        moments = [datetime.fromtimestamp(at, UTC) for at in np.asarray(data.at).tolist()]
+        rows = zip(
+            data.id.tolist(), np.asarray(data.visitor).tolist(), np.asarray(data.item).tolist(), moments, strict=True
+        )
         began = time.perf_counter()
         events = [
             Event(id=UUID(bytes=key), visitor_id=who, item_id=what, kind=4, at=at, quantity=1, source=3)

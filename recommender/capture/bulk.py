@@ -35,6 +35,7 @@ _WELCOME: Final = (
     " AND (visitor.user_id IS NULL OR visitor.consent IS NULL OR visitor.consent = 2)"
 )
 
+Column = NDArray[Any] | Sequence[Any]
 Progress = Callable[[int], None]  # rows done since the last call
 
 STAGED: Final = {
@@ -59,16 +60,16 @@ class EventColumns:
         kind: [events] one of `tables.KINDS`.
         at: [events] seconds since 1970 UTC.
         quantity: [events] pieces, 1 or more; None: one each.
-        value_cents: [events] money of the whole row, NaN where unknown; None: unknown.
+        value_cents: [events] money of the whole row, NaN or None where unknown; None: unknown.
     """
 
     id: NDArray[np.void]
-    visitor: NDArray[Any]
+    visitor: Column
     item: NDArray[Any] | Sequence[Hashable]
-    kind: NDArray[Any]
-    at: NDArray[Any]
-    quantity: NDArray[Any] | None = None
-    value_cents: NDArray[Any] | None = None
+    kind: Column
+    at: Column
+    quantity: Column | None = None
+    value_cents: Column | None = None
 
     def __len__(self) -> int:
         return len(self.id)
