@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from django.db import connection, transaction
+from django.db.models import F, GeneratedField
 from django.db.models.functions import Now
 from django.db.models.signals import post_save
 from django.dispatch import receiver
@@ -51,6 +52,10 @@ def _matters(update_fields: frozenset[str] | None) -> bool:
     catalog = get_catalog()
     read = [*catalog.text, *catalog.attributes, *([catalog.price_cents] if catalog.price_cents else [])]
     names = {lookup.split("__")[0] for lookup in read}
+    for field in item_model()._meta.concrete_fields:
+        if field.name in names and isinstance(field, GeneratedField):  # Postgres makes it from what is saved
+            parts = field.expression.flatten()  # type: ignore[attr-defined]
+            names |= {part.name for part in parts if isinstance(part, F)}  # type: ignore[attr-defined]
     return not names.isdisjoint(update_fields) or not names.isdisjoint(
         name.removesuffix("_id") for name in update_fields
     )

@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from django.db import connection
+from django.db import connection, models
+from django.test.utils import isolate_apps
 
+from recommender import item_changes
 from recommender.capture.tables import VIEW
+from recommender.catalog import Catalog
 from recommender.dataset.item_encoder import NAME
 from recommender.dataset.link_packing import unpack_links
 from recommender.dataset.ranking_features import STATISTICS
@@ -191,3 +194,24 @@ def test_a_shop_saves_also_where_our_table_is_gone() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE recommender_itemchange RENAME TO gone")
     assert make_product("hazelnut milk", "Drinks").pk
+
+
+@isolate_apps("shop")
+def test_a_price_that_postgres_makes_from_what_was_saved_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Priced(models.Model):  # noqa: DJ008  nobody reads it
+        price = models.DecimalField(max_digits=8, decimal_places=2)
+        stock = models.IntegerField()
+        price_cents = models.GeneratedField(
+            expression=models.F("price") * 100, output_field=models.IntegerField(), db_persist=True
+        )
+
+        class Meta:
+            app_label = "shop"
+
+    class PricedCatalog(Catalog):
+        price_cents = "price_cents"
+
+    monkeypatch.setattr(item_changes, "item_model", lambda: Priced)
+    monkeypatch.setattr(item_changes, "get_catalog", PricedCatalog)
+    assert item_changes._matters(frozenset({"price"}))
+    assert not item_changes._matters(frozenset({"stock"}))
