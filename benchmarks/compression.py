@@ -48,7 +48,7 @@ from recommender.stages import Stages
 RESULTS: Final = Path(__file__).parent / "results" / "compression.json"
 Floats = NDArray[np.float32]
 NEAREST: Final = 150  # RECOMMENDER_CANDIDATES
-EF_SEARCH: Final = 300
+EF_SEARCH: Final = 200
 ASKED: Final = 200  # visitors whose queries and encodings are timed
 SHOWN: Final = 10
 TYPES: Final[dict[str, tuple[type[Vector] | type[HalfVector], str]]] = {

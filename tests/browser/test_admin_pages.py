@@ -50,7 +50,10 @@ def version(transactional_db: None) -> ModelVersion:
 def pages(version: ModelVersion) -> list[str]:
     """Something of everything, and where it is shown."""
     key, _plaintext = create_key("newsletter")
-    rule = Rule.objects.create(name="First", action=Rule.Action.PIN, item=Product.objects.earliest("pk"), slot=1)
+    item = Product.objects.latest("pk")
+    item.pk, item.slug = 9_000_000_000_000, "late"  # a long key
+    item.save(force_insert=True)
+    rule = Rule.objects.create(name="First", action=Rule.Action.PIN, item=item, slot=1)
     started = timezone.now() - timedelta(days=3)
     running = Experiment.objects.create(name="Ours?", status=Experiment.Status.RUNNING, started_at=started)
     Arm.objects.create(experiment=running, name="Popular", strategy=Arm.Strategy.POPULAR, is_control=True)

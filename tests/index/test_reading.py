@@ -145,7 +145,7 @@ def test_blocks_inside_share_the_connection_and_its_limit() -> None:
         with reading(), reading(50, neighbours=900):
             assert backend_pid() == outer
             assert setting("hnsw.ef_search") == "900"
-        assert setting("hnsw.ef_search") == "300"
+        assert setting("hnsw.ef_search") == "200"
 
 
 def test_behind_a_pooler_nothing_is_left_on_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
