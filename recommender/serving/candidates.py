@@ -60,7 +60,7 @@ def retrieve(
     only: Collection[Any] | None = None,
 ) -> Candidates:
     """The CANDIDATES nearest to `vector` [dim], what the newest items lead to, the most popular and the visitor's `own`
-    strongest items, as far as available.
+    items, as far as available.
 
     Args:
         toward: [dim] looked around instead; what is found is still compared with `vector`.
