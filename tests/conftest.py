@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.utils import timezone, translation
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,10 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> None:
-    """What a web process keeps in memory belongs to a database that the next test does not have."""
+    """What a web process keeps in memory belongs to a database that the next test does not have.
+
+    The language of a page also stays with the thread that a test client answered it in.
+    """
     from recommender.index.publish import forget_live_version
     from recommender.serving.arms import forget_running
     from recommender.serving.breaker import close_breakers
@@ -33,6 +37,8 @@ def nothing_remembered() -> None:
     from recommender.serving.rules import forget_rules
     from recommender.serving.trials import exposures
 
+    translation.activate(settings.LANGUAGE_CODE)
+    timezone.deactivate()
     cache.clear()
     forget_live_version()
     forget_running()
