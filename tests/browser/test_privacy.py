@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, expect
 
 from recommender.conf import conf
 from recommender.models import Event, Visitor
@@ -40,13 +40,27 @@ def test_the_choice_in_the_footer_works_by_keyboard(page: Page, live_server: Any
     assert page.locator("[data-recommender-placement=similar_items]").count() == 1
 
 
-def test_my_data_downloads_and_forgets(page: Page, live_server: Any, products: list[Product]) -> None:
+def test_my_data_downloads(page: Page, live_server: Any, products: list[Product]) -> None:
     page.goto(f"{live_server.url}/p/{products[0].pk}/")
     page.get_by_role("link", name="My data").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
     (visitor,) = json.loads(Path(download.value.path()).read_text())["visitors"]
     assert visitor["event"][0]["item_title"] == products[0].name
-    page.get_by_role("button", name="Forget me").click()
-    page.get_by_text("Forgotten.").wait_for()
+
+
+def test_forgetting_asks_once_by_keyboard_and_without_scripts(
+    chromium: Browser, live_server: Any, products: list[Product]
+) -> None:
+    page = chromium.new_context(java_script_enabled=False).new_page()
+    page.goto(f"{live_server.url}/p/{products[0].pk}/")
+    page.get_by_role("link", name="My data").click()
+    for answer in ("No, back to my data", "Yes, forget me"):
+        page.get_by_role("link", name="Forget me").press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Forget me?")
+        assert Event.objects.exists()
+        page.get_by_text(answer).press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("My data")
+    expect(page.get_by_text("Forgotten.")).to_be_visible()
     assert not Event.objects.exists()
+    page.context.close()

@@ -29,6 +29,7 @@ PAGES = {
     "/orders/": True,
     "/orders/{order}/": True,
     "/my-data/": False,
+    "/my-data/erase/": False,
     "/nowhere/": False,
 }
 SHIFTS = """new PerformanceObserver((list) => {
