@@ -18,9 +18,17 @@ def items_by_key(keys: Iterable[Any]) -> dict[Any, Any]:
     return dict(items.in_bulk(set(keys)))
 
 
-def explained_cards(entries: Sequence[Entry]) -> list[Card]:
-    """As the visitor gets them; where a rule chose the item, it is the reason, since the score is not."""
+def explained_cards(entries: Sequence[Entry]) -> list[tuple[Card, float | None]]:
+    """(as the visitor gets it, its score); where a rule chose the item, it is the reason, since the score is not.
+    What no source found has no score."""
     rules = {entry.rule for entry in entries if entry.rule is not None}
     names = dict(Rule.objects.filter(pk__in=rules).values_list("pk", "name")) if rules else {}
-    said = {pk: _("By the rule “%(name)s”") % {"name": name} for pk, name in names.items()}
-    return [replace(card(entry), reason=said.get(entry.rule or 0, entry.reason)) for entry in entries]
+    return [_explained(entry, names.get(entry.rule or 0)) for entry in entries]
+
+
+def _explained(entry: Entry, rule: str | None) -> tuple[Card, float | None]:
+    shown = card(entry)
+    if rule is not None:
+        by_rule = _("By the rule “%(name)s”") if entry.is_found else _("By the rule “%(name)s”; no source found it")
+        shown = replace(shown, reason=by_rule % {"name": rule})
+    return shown, shown.score if entry.is_found else None

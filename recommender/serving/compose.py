@@ -146,7 +146,7 @@ def _filled(plan: Plan, taken: Taken, found: Found, n: int) -> list[Shown]:
     for slot in range(1, n + 1):
         key, rule = plan.pins.get(slot, (None, None))
         if key in taken.pinned:
-            shown.append(Shown(taken.pinned[key], score.get(key, 0.0), rule=rule))
+            shown.append(Shown(taken.pinned[key], score.get(key, 0.0), rule=rule, is_found=key in score))
             continue
         item = next(rest, None)
         if item is None:
@@ -169,6 +169,5 @@ def _tried(trials: Trials, taken: Taken, slot: int, item: Any) -> tuple[Any, flo
 
 def _reasons(found: Found, shown: Sequence[Shown], taken: Taken) -> list[str]:
     """One reason an item; none for what no source found, but a rule brought in."""
-    known = set(found.keys)
-    reasons = iter(found.reasons.given([each for each in shown if each.item.pk in known], taken.named))
-    return [next(reasons) if each.item.pk in known else "" for each in shown]
+    reasons = iter(found.reasons.given([each for each in shown if each.is_found], taken.named))
+    return [next(reasons) if each.is_found else "" for each in shown]

@@ -19,12 +19,14 @@ class Shown:
     Attributes:
         propensity: the chance with which the policy shows just this item in just this slot, see `Entry`.
         rule: pk of the Rule that put it here.
+        is_found: whether a source found it, see `Entry`.
     """
 
     item: Model
     score: float
     propensity: float = 1.0
     rule: int | None = None
+    is_found: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class Entry:
             All trial items of a slot were checked to be available before the draw. It is exact but for items of the
             cached popular lists that sold out within their cache time.
         rule: pk of the Rule that put the item into this slot.
+        is_found: False where no source found the item, but a rule brought it in: its score says nothing.
     """
 
     item: Any
@@ -70,6 +71,7 @@ class Entry:
     slot: int
     propensity: float = 1.0
     rule: int | None = None
+    is_found: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ def _keep_for_an_outage(asked: Asked, found: Recommendations | None) -> None:
 
 def _recommendations(asked: Asked, rung: str, found: Answer, picks: list[int]) -> Recommendations:
     entries = tuple(
-        Entry(shown.item, shown.score, reason, slot, shown.propensity, shown.rule)
+        Entry(shown.item, shown.score, reason, slot, shown.propensity, shown.rule, shown.is_found)
         for slot, (shown, reason) in enumerate(zip(found.shown, found.reasons, strict=True), start=1)
     )
     version_id = found.version.pk if found.version else None

@@ -84,7 +84,7 @@ def why(query: Query, item_id: Any = None) -> Why:
     """The list that this query gets now, and why.
 
     Args:
-        item_id: whose score is taken apart; None takes the first of the list.
+        item_id: whose score is taken apart; None takes the first of the list that has one.
     """
     page, placement = Page(), placement_named(query.placement)
     began = time.perf_counter()
@@ -98,7 +98,8 @@ def why(query: Query, item_id: Any = None) -> Why:
             scored = _scored(asked)
     if scored is None:
         return Why(found, took_ms, [Stage("shown", len(found.entries))])
-    wanted = item_id if item_id is not None else next((entry.item.pk for entry in found.entries), None)
+    scoring = (entry.item.pk for entry in found.entries if entry.is_found)
+    wanted = item_id if item_id is not None else next(scoring, None)
     has_score = wanted in scored.candidates.item
     return Why(found, took_ms, _stages(asked, scored, found), _arithmetic(scored, wanted) if has_score else None)
 

@@ -50,7 +50,7 @@ def ana(products: list[Product]) -> Visitor:
 
 
 def titles(response: Any) -> list[int]:
-    return [int(card.title.split()[-1]) for card in response.context["cards"]]
+    return [int(card.title.split()[-1]) for card, _score in response.context["cards"]]
 
 
 def test_all_lists_are_there_before_any_is_saved(admin_client: Client) -> None:
@@ -169,6 +169,22 @@ def test_what_a_rule_chose_is_explained_by_the_rule(admin_client: Client, produc
         shown = admin_client.get(f"/admin/recommender/visitor/{visitor.pk}/{page}/").content.decode()
         assert "By the rule “Bananas first”" in shown, page
     assert '<option value="trending">Trending now</option>' in shown
+
+
+def test_what_only_a_rule_brought_in_has_no_score(admin_client: Client, ana: Visitor, products: list[Product]) -> None:
+    Rule.objects.create(name="Bananas first", action=Rule.Action.PIN, item=products[11], slot=1)
+    forget_rules()
+    viewed = {"name": "recently_viewed", "sources_0": "viewed", "fallbacks_0": "", "preview_visitor": "ana"}
+    for page in (
+        admin_client.post(f"{LIST}preview/", FORM | viewed),
+        admin_client.get(f"/admin/recommender/visitor/{ana.pk}/why/", {"placement": "recently_viewed"}),
+    ):
+        assert [(card.id, score is None) for card, score in page.context["cards"]] == [
+            (products[11].pk, True),
+            (products[1].pk, False),
+        ]
+        text = page.content.decode()
+        assert "By the rule “Bananas first”; no source found it" in text and '<td class="value">–</td>' in text
 
 
 @pytest.mark.parametrize("path", [RULES, FILTERS, "/admin/recommender/apikey/", "/admin/recommender/visitor/"])

@@ -44,7 +44,7 @@ def test_it_is_the_list_that_the_visitor_gets(admin_client: Client, ana: Visitor
     make_event(ana, products[1])
     wanted = [entry.item.pk for entry in recommend(Query("for_you", ana, 12)).entries]
     response = admin_client.get(f"{LIST}{ana.pk}/change/")
-    assert [card.id for card in response.context["lists"][0]["cards"]] == wanted
+    assert [card.id for card, _score in response.context["lists"][0]["cards"]] == wanted
 
 
 def test_without_a_version_events_or_products_the_page_says_so(admin_client: Client, ana: Visitor) -> None:

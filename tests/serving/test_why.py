@@ -5,8 +5,9 @@ from django.test import Client
 
 from recommender.capture.tables import PURCHASE, VIEW
 from recommender.dataset.ranking_features import FEATURES
-from recommender.models import Feedback, Visitor
+from recommender.models import Feedback, Rule, Visitor
 from recommender.serving.query import Query
+from recommender.serving.rules import forget_rules
 from recommender.serving.why import Why, why
 from shop.models import Product
 from tests.serving.test_same_order import ranker_of_everything
@@ -61,6 +62,17 @@ def test_a_list_without_a_ranker_says_its_rung_only(products: list[Product]) -> 
     found = why(Query("for_you", None, 6))
     assert (found.found.rung, found.arithmetic) == ("popular", None)
     assert counts(found) == {"shown": (6, None)}
+
+
+def test_a_pinned_item_that_no_source_found_has_no_sum(visitor: Visitor, products: list[Product]) -> None:
+    new = make_products(1)[0]
+    Rule.objects.create(name="New", action=Rule.Action.PIN, item=new, slot=1)
+    forget_rules()
+    query = Query("for_you", visitor, 3)
+    shown, found = why(query).found.entries, why(query).arithmetic
+    assert [(entry.item == new, entry.is_found) for entry in shown] == [(True, False), (False, True), (False, True)]
+    assert found is not None and found.item_id == shown[1].item.pk
+    assert why(query, new.pk).arithmetic is None
 
 
 def test_admin_shows_it(admin_client: Client, visitor: Visitor, products: list[Product]) -> None:
