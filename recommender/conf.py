@@ -71,6 +71,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "EXPLORATION_SHARE": 0.02,  # of the slots of lists that explore: they try items that few people have seen
     "HISTORY_EVENTS": 1_000,  # newest events of a visitor read for a request
     "BUDGET_MS": 250,  # all that a list may wait for the database; then a simpler or older one comes
+    "BLAS_THREADS": 1,  # of numpy in a process that makes lists; None leaves them as they are
     "CONNECTIONS": 4,  # to the database, of each web process, for what lists read
     "LAST_GOOD_FOLDER": None,  # of this machine, for lists shown while the database is away; None: a private one
     "POPULAR_CACHE_SECONDS": 60,

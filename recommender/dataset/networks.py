@@ -15,8 +15,8 @@ Floats = NDArray[np.float32]
 # Standard deviations. What lies further out was hardly seen in training; habits are rare and far out, so a tight limit
 # would make all of them alike (at 5, NDCG@10 on Complete Journey fell from .225 to .218).
 LIMIT: Final = 30.0
-# Of a product that BLAS leaves to the thread that asks: waiting for a second thread on busy cores took 45 ms, not 0.2.
-ROWS_AT_ONCE: Final = 128
+# Multiplications that BLAS leaves to the thread that asks: waiting for another one on busy cores took 45 ms, not 0.2.
+MOST_AT_ONCE: Final = 200_000
 KEPT: Final = 16  # networks that were built from JSON
 
 
@@ -50,8 +50,10 @@ class Network:
     def scores(self, features: Floats) -> Floats:
         """[n] float32 of [n, features], higher is better."""
         x = self._standardized(features)
-        starts = range(0, len(x), ROWS_AT_ONCE)
-        learned = [np.maximum(x[at : at + ROWS_AT_ONCE] @ self.hidden + self.bias, 0.0) @ self.out for at in starts]
+        rows = max(MOST_AT_ONCE // max(self.hidden.size, 1), 1)
+        learned = [
+            np.maximum(x[at : at + rows] @ self.hidden + self.bias, 0.0) @ self.out for at in range(0, len(x), rows)
+        ]
         return np.asarray(x @ self.linear + np.concatenate([np.zeros(0, np.float32), *learned]), dtype=np.float32)
 
     def contributions(self, features: Floats) -> tuple[Floats, Floats]:

@@ -19,6 +19,7 @@ from psycopg.pq import TransactionStatus
 
 from recommender.conf import conf
 from recommender.index import budget
+from recommender.index.planned import SEEN_BEFORE
 
 IDLE_SECONDS: Final = 60.0  # a connection that nobody needed for so long is closed
 CONNECT_SECONDS: Final = 2  # libpq takes no less; nobody waits for it, see `borrow`
@@ -172,6 +173,7 @@ def _connect() -> Any:
         made.limit_ms = _longest_ms()
         wanted = index_settings(conf.CANDIDATES) | time_limits(made.limit_ms / 1_000)
         configure(made, wanted | {"jit": "off"}, is_local=False)  # compiling takes longer than any list
+        made.connection.prepare_threshold = SEEN_BEFORE  # Django's None would forbid it
     made.execute_wrappers.append(_in_time)
     return made
 

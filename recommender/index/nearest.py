@@ -1,7 +1,8 @@
 """Cosine neighbours in Postgres, joined with what the shop can sell right now.
 
 The statement is written by hand, not by the ORM: it is the hot path of every personal list, where building it through
-querysets took 2 ms of CPU, as much as everything else of the retrieval together.
+querysets took 2 ms of CPU, as much as everything else of the retrieval together. Numbers that decide its plan are
+written out.
 """
 
 from collections.abc import Collection
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 
 from recommender.catalog import get_catalog, item_model, key_field
+from recommender.index.planned import fetch, written_out
 from recommender.index.reading import reading
 from recommender.models import ItemEmbedding, ModelVersion, SavedFilter
 
@@ -40,11 +42,11 @@ _EXACT: Final = "own.vector <=> %s::halfvec({dim})"
 _SOURCE: Final = """
 (SELECT own.item_id, {distance} AS distance, {source} AS source, own.row, halfvec_send(own.vector), own.statistics
 FROM recommender_itemembedding AS own
-WHERE own.version_id = %s AND own.item_id IN ({available}) AND own.item_id <> ALL (%s::{key}[]) {rest})
+WHERE own.version_id = {version} AND own.item_id IN ({available}) AND own.item_id <> ALL (%s::{key}[]) {rest})
 """
 _REST: Final = {
-    NEAREST: "ORDER BY distance LIMIT %s",
-    POPULAR: "ORDER BY own.popularity DESC LIMIT %s",
+    NEAREST: "ORDER BY distance LIMIT {value}",
+    POPULAR: "ORDER BY own.popularity DESC LIMIT {value}",
     NAMED: "AND own.item_id = ANY (%s::{key}[])",
     NUMBERED: "AND own.row = ANY (%s::int[])",
 }
@@ -133,18 +135,25 @@ def _run(
     exact: bool,
 ) -> list[Row]:
     try:
-        available, available_parameters = items.values("pk").query.sql_with_params()
+        available = written_out(*items.values("pk").query.sql_with_params())
     except EmptyResultSet:  # `available` returned `none()`
         return []
     key = key_field().rel_db_type(connection)
     text = HalfVector(vector).to_text()
-    statements, parameters = [], []
+    statements: list[str] = []
+    parameters: list[Any] = []
     for source, value in wanted:
         is_nearest = source == NEAREST
         distance = (_EXACT if exact else _INDEXED).format(dim=version.dim) if is_nearest else "0::float8"
-        rest = _REST[source].format(key=key)
-        statements.append(_SOURCE.format(distance=distance, source=source, available=available, key=key, rest=rest))
-        parameters += [text] * is_nearest + [version.pk, *available_parameters, list(exclude), value]
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(statements), parameters)
-        return [Row(*row) for row in cursor.fetchall()]
+        statements.append(
+            _SOURCE.format(
+                distance=distance,
+                source=source,
+                version=int(version.pk),
+                available=available,
+                key=key,
+                rest=_REST[source].format(key=key, value=value),
+            )
+        )
+        parameters += [text] * is_nearest + [list(exclude)] + [value] * isinstance(value, list)
+    return [Row(*row) for row in fetch(" UNION ALL ".join(statements), parameters)]

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
-from django.db import connection
 from numpy.typing import NDArray
 
 from recommender.conf import conf
@@ -22,6 +21,7 @@ from recommender.dataset.ranking_features import (
     visitor_facts,
 )
 from recommender.index.partitions import unpack_vectors
+from recommender.index.planned import fetch
 from recommender.models import Feedback, ModelVersion, Visitor
 from recommender.serving.candidates import Linked
 from recommender.serving.opinions import Opinions
@@ -32,31 +32,31 @@ LESS, MORE = SAID + Feedback.Value.LESS, SAID + Feedback.Value.MORE
 
 # The newest events that have a vector are counted, so that items younger than the version do not use up the places, and
 # no more are looked up. What the visitor said of items comes with them, as kinds of its own; their ages do not matter.
-_STATEMENT: Final = f"""
+_STATEMENT: Final = """
 WITH newest AS MATERIALIZED (
     SELECT id, item_id, kind, at,
         greatest(date_part('epoch', coalesce(%(until)s::timestamptz, now()) - at), 0) AS age_seconds
     FROM recommender_event WHERE visitor_id = %(visitor)s AND at < coalesce(%(until)s::timestamptz, 'infinity')
-    ORDER BY at DESC, id DESC LIMIT %(events)s
+    ORDER BY at DESC, id DESC LIMIT {events}
 ), known AS (
     SELECT newest.id, halfvec_send(own.vector) AS vector, own.links,
         row_number() OVER (ORDER BY at DESC, id DESC) AS place
     FROM newest JOIN recommender_itemembedding AS own
-        ON own.version_id = %(version)s AND own.item_id = newest.item_id
-    ORDER BY at DESC, newest.id DESC LIMIT greatest(%(with_vector)s, %(with_links)s)
+        ON own.version_id = {version} AND own.item_id = newest.item_id
+    ORDER BY at DESC, newest.id DESC LIMIT greatest({with_vector}, {with_links})
 )
 SELECT item_id, kind, age_seconds, vector, links FROM (
-    SELECT newest.*, CASE WHEN known.place <= %(with_vector)s THEN known.vector END AS vector,
-        CASE WHEN known.place <= %(with_links)s THEN known.links END AS links
+    SELECT newest.*, CASE WHEN known.place <= {with_vector} THEN known.vector END AS vector,
+        CASE WHEN known.place <= {with_links} THEN known.links END AS links
     FROM newest LEFT JOIN known USING (id)
     UNION ALL
-    SELECT NULL, said.item_id, {SAID} + said.value, said.given_at, 0, halfvec_send(own.vector), NULL
+    SELECT NULL, said.item_id, {said} + said.value, said.given_at, 0, halfvec_send(own.vector), NULL
     FROM recommender_feedback AS said
-    LEFT JOIN recommender_itemembedding AS own ON own.version_id = %(version)s AND own.item_id = said.item_id
+    LEFT JOIN recommender_itemembedding AS own ON own.version_id = {version} AND own.item_id = said.item_id
     WHERE said.visitor_id = %(visitor)s AND said.given_at < coalesce(%(until)s::timestamptz, 'infinity')
 ) AS joined
 ORDER BY at DESC, id DESC
-"""  # noqa: S608  a number of our own
+"""
 
 
 @dataclass(frozen=True)
@@ -156,17 +156,14 @@ def read_history(
     Args:
         until: as it was then; None: as it is now.
     """
-    parameters = {
-        "visitor": visitor.pk,
-        "events": conf.HISTORY_EVENTS,
-        "version": version and version.pk,
-        "with_vector": with_vector,
-        "with_links": LINKED_ITEMS if with_vector else 0,
-        "until": until,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_STATEMENT, parameters)
-        found = cursor.fetchall()[::-1]
+    statement = _STATEMENT.format(
+        events=int(conf.HISTORY_EVENTS),
+        version="NULL" if version is None else int(version.pk),
+        with_vector=with_vector,
+        with_links=LINKED_ITEMS if with_vector else 0,
+        said=SAID,
+    )
+    found = fetch(statement, {"visitor": visitor.pk, "until": until})[::-1]
     rows = [row for row in found if row[1] < LESS]
     packed = [row[3] for row in rows if row[3] is not None]
     items = np.empty(len(rows), dtype=object)

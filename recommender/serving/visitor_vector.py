@@ -8,7 +8,9 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
+from recommender.conf import conf
 from recommender.dataset.ranking_features import DAY_SECONDS, PURCHASE, Floats
 from recommender.exceptions import ArtifactCorrupt
 from recommender.index.artifacts import read_artifact
@@ -86,8 +88,12 @@ def visitor_encoder(version: ModelVersion) -> VisitorEncoder:
 @lru_cache(maxsize=6)  # the live version, the one before for requests that are under way, those of an experiment
 def _load(version_id: int) -> VisitorEncoder:
     content = read_artifact(version_id, ARTIFACT)
+    # A list multiplies small matrices: threads that share one wait for each other, on busy cores for longer than the
+    # whole list takes.
+    if conf.BLAS_THREADS is not None:
+        threadpool_limits(conf.BLAS_THREADS, user_api="blas")  # of the process, from now on
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # one small sequence: threads would only wait
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

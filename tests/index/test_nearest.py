@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from django.db import connection, transaction
@@ -64,12 +66,18 @@ def test_a_filter_that_empties_the_index_scan_is_searched_exactly(settings) -> N
 def test_the_index_is_used(settings) -> None:
     settings.RECOMMENDER_HNSW_MIN_ITEMS = 1
     version = publish_tiny_version(make_products(50))
-    with CaptureQueriesContext(connection) as queries:
+    asked: list[tuple[str, Any]] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        asked.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
         nearest(version, AXIS_0, 5)
-    statement = next(query["sql"] for query in queries if "<=>" in query["sql"])
+    statement, parameters = next(each for each in asked if "<=>" in each[0])
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
-        cursor.execute(f"EXPLAIN {statement}")
+        cursor.execute(f"EXPLAIN {statement}", parameters)
         assert "vector_idx" in str(cursor.fetchall())
 
 
