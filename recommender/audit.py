@@ -1,5 +1,6 @@
 """An entry for each act on trainings, versions, experiments and the schedule: who, when, what, before and after."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.utils.translation import gettext_noop
@@ -10,6 +11,8 @@ WORDS: Final = 200
 COMMAND_LINE: Final = gettext_noop("command line")
 SCHEDULE: Final = gettext_noop("schedule")
 
+Phrases = list[tuple[str, dict[str, Any]]]  # texts marked by gettext_noop, each with what goes into it, as JSON has it
+
 
 def record(
     act: str,
@@ -18,23 +21,35 @@ def record(
     run: TrainingRun | None = None,
     version: ModelVersion | None = None,
     experiment: Experiment | None = None,
-    old: str = "",
-    new: str = "",
+    old: str | Phrases = "",
+    new: str | Phrases = "",
 ) -> None:
     """Write one entry; call it in the transaction of the act, so that both are stored or none.
 
     Args:
-        act: one of `AuditEntry.Act`. by: a user, a word for who else it was, or None for the plugin by itself.
-        old, new: the state before and after, in a few words; cut at WORDS characters.
+        act: one of `AuditEntry.Act`. by: a user, a word or phrases for who else it was, None for the plugin itself.
+        old, new: the state before and after: names and numbers as a text, what has words as phrases, which everybody
+            reads in their own language. The text is cut at WORDS characters.
     """
-    user = by if by is not None and not isinstance(by, str) else None
+    user = by if by is not None and not isinstance(by, str | list) else None
+    said = {"by": by, "old": old, "new": new}
     AuditEntry.objects.create(
         act=act,
         user=user,
-        by=str(by or "")[:150],
+        by=_in_english(by or "")[:150],
         run=run,
         version=version,
         experiment=experiment,
-        old=old[:WORDS],
-        new=new[:WORDS],
+        old=_in_english(old)[:WORDS],
+        new=_in_english(new)[:WORDS],
+        phrases={name: phrases for name, phrases in said.items() if isinstance(phrases, list)},
     )
+
+
+def in_words(phrases: Phrases, translate: Callable[[str], str]) -> str:
+    """As "seed 3, effort 0.5"."""
+    return ", ".join(translate(text) % values for text, values in phrases)
+
+
+def _in_english(said: Any) -> str:
+    return in_words(said, str) if isinstance(said, list) else str(said)

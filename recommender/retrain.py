@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from recommender.capture.cleaning import count_left_out
 from recommender.capture.export import export_events, export_items
@@ -58,7 +59,7 @@ def retrain(run: TrainingRun, report: Report) -> Verdict:
     if verdict.passed:
         with transaction.atomic():
             hold(run)  # a run that is cancelled or taken over at the last moment publishes nothing
-            publish(version, str(run))
+            publish(version, [(gettext_noop("Run %(id)s"), {"id": run.pk})])
         prune()
     if checkpoints:
         checkpoints.clear()

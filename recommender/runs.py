@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import DurationField, Q, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from recommender import audit
 from recommender.conf import conf
@@ -28,6 +29,14 @@ Act = AuditEntry.Act
 _WHO: Final[dict[str, str]] = {
     TrainingRun.Trigger.COMMAND: audit.COMMAND_LINE,
     TrainingRun.Trigger.SCHEDULE: audit.SCHEDULE,
+}
+_SAID: Final = {
+    "seed": gettext_noop("seed %(value)s"),
+    "is_cold": gettext_noop("from scratch"),
+    "effort": gettext_noop("effort %(value)s"),
+    "augmentations": gettext_noop("augmentations %(value)s"),
+    "judged_from": gettext_noop("judged from %(value)s"),
+    "events_until": gettext_noop("events until %(value)s"),
 }
 ONE_ACTIVE_RUN: Final = "recommender_one_active_run"  # the constraint
 
@@ -68,7 +77,7 @@ def request_run(
     try:
         with transaction.atomic():
             run = TrainingRun.objects.create(trigger=trigger, started_by=user, **asdict(options))
-            audit.record(act, user or _WHO.get(trigger), run=run, new=_worded(options))
+            audit.record(act, user or _WHO.get(trigger), run=run, new=_chosen(options))
     except IntegrityError as error:
         if ONE_ACTIVE_RUN not in str(error):
             raise
@@ -90,11 +99,16 @@ def retry(run: TrainingRun, user: Any = None) -> TrainingRun:
     return request_run(TrainingRun.Trigger.ADMIN, user, options, act=Act.RETRY)
 
 
-def _worded(options: Options) -> str:
+def _chosen(options: Options) -> audit.Phrases:
     """What differs from the defaults, as "seed 3, effort 0.5, judged from 2026-11-09 02:55"."""
-    chosen = [(field.name.replace("_", " "), getattr(options, field.name)) for field in fields(Options)]
-    said = [(name, f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else value) for name, value in chosen]
-    return ", ".join(f"{name} {value}" for name, value in said if value not in (0, False, None))[:200]
+    chosen = [(field.name, getattr(options, field.name)) for field in fields(Options)]
+    return [(_SAID[name], {"value": _plain(value)}) for name, value in chosen if value not in (0, False, None)]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return " + ".join(value) or "–" if isinstance(value, list) else value
 
 
 @transaction.atomic

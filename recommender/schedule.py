@@ -67,8 +67,8 @@ def set_schedule(plan: TrainingSchedule, user: Any = None) -> None:
     Raises:
         ValidationError: its fields do not fit together.
     """
-    before = str(schedule())
+    before = schedule().phrase
     plan.full_clean()
     plan.save()
-    if str(plan) != before:
-        audit.record(AuditEntry.Act.SCHEDULE, user, old=before, new=str(plan))
+    if plan.phrase != before:
+        audit.record(AuditEntry.Act.SCHEDULE, user, old=[before], new=[plan.phrase])

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from recommender.admin.read_only import ReadOnlyAdmin
-from recommender.audit import COMMAND_LINE, SCHEDULE
+from recommender.audit import COMMAND_LINE, SCHEDULE, in_words
 from recommender.models import AuditEntry, Experiment, ModelVersion, TrainingRun
 
 SHOWN: Final = 20  # on the page of a run, a version or an experiment
@@ -57,12 +57,19 @@ def history(
 
 def who(entry: AuditEntry) -> str:
     """A user's name, or in the reader's language who else it was."""
-    return _(entry.by) if entry.by in (COMMAND_LINE, SCHEDULE) else entry.by or _("by itself")
+    said = _said(entry, "by")
+    return _(said) if said in (COMMAND_LINE, SCHEDULE) else said or _("by itself")
 
 
 def change(entry: AuditEntry) -> str:
     """`before → after`, or what of the two there is."""
-    return " → ".join(each for each in (entry.old, entry.new) if each)
+    return " → ".join(each for each in (_said(entry, "old"), _said(entry, "new")) if each)
+
+
+def _said(entry: AuditEntry, name: str) -> str:
+    """In the reader's language; as it is stored where that is names and numbers only, or older code did it."""
+    phrases = (entry.phrases or {}).get(name)
+    return in_words(phrases, _) if phrases else getattr(entry, name)
 
 
 def _link(model: str, obj: Any) -> str:

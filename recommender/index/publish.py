@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db import OperationalError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from recommender import audit
 from recommender.conf import conf
@@ -76,9 +77,13 @@ def _flip(version_id: int, act: str, by: Any) -> ModelVersion:
         version.is_live = True
         version.published_at = timezone.now() if act == Act.PUBLISH else version.published_at
         version.save(update_fields=["is_live", "published_at"])
-        audit.record(act, by, version=version, old=str(before or ""), new=str(version))
+        audit.record(act, by, version=version, old=_named(before), new=_named(version))
     transaction.on_commit(_look_again)
     return version
+
+
+def _named(version: ModelVersion | None) -> audit.Phrases:
+    return [(gettext_noop("Version %(id)s"), {"id": version.pk})] if version else []
 
 
 def pin(version: ModelVersion, is_pinned: bool, by: Any = None) -> ModelVersion:

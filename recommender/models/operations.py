@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from recommender.models.experiments import Experiment
@@ -40,7 +41,8 @@ class AuditEntry(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("user")
     )
-    by = models.CharField(_("by"), max_length=150, blank=True)  # the name at that time; "": the plugin by itself
+    # The name at that time; "": the plugin by itself. As old and new, in English where there are phrases.
+    by = models.CharField(_("by"), max_length=150, blank=True)
     act = models.CharField(_("act"), max_length=16, choices=Act)
     run = models.ForeignKey(
         TrainingRun, models.SET_NULL, null=True, blank=True, related_name="audit", verbose_name=_("run")
@@ -53,6 +55,8 @@ class AuditEntry(models.Model):
     )
     old = models.CharField(_("before"), max_length=200, blank=True)
     new = models.CharField(_("after"), max_length=200, blank=True)
+    # {"by" and so on: [[text, values], ...]}, to be translated for who reads it; null: by older code.
+    phrases = models.JSONField(_("phrases"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("audit entry")
@@ -84,11 +88,8 @@ class TrainingSchedule(models.Model):
         constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="recommender_one_schedule")]
 
     def __str__(self) -> str:
-        if not self.is_on:
-            return str(_("off"))
-        if self.hour is None:
-            return _("every %(hours)s h") % {"hours": self.every_hours}
-        return _("every %(hours)s h, at %(hour)s:00") % {"hours": self.every_hours, "hour": self.hour}
+        text, values = self.phrase
+        return gettext(text) % values
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.pk = 1
@@ -97,3 +98,12 @@ class TrainingSchedule(models.Model):
     def clean(self) -> None:
         if self.hour is not None and self.every_hours % DAY_HOURS:
             raise ValidationError({"every_hours": _("With an hour of the day, write whole days: 24, 48, 168 …")})
+
+    @property
+    def phrase(self) -> tuple[str, dict[str, Any]]:
+        """A text to translate, and what goes into it."""
+        if not self.is_on:
+            return gettext_noop("off"), {}
+        if self.hour is None:
+            return gettext_noop("every %(hours)s h"), {"hours": self.every_hours}
+        return gettext_noop("every %(hours)s h, at %(hour)s:00"), {"hours": self.every_hours, "hour": self.hour}

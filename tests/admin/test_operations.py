@@ -249,3 +249,48 @@ def test_who_else_it_was_is_said_in_the_language_of_the_reader(admin_client: Cli
     admin_client.cookies["django_language"] = "zh-hans"
     page = admin_client.get("/admin/recommender/auditentry/").content.decode()
     assert "命令行" in page and "command line" not in page and "Ann" in page
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        (
+            "en",
+            [
+                "admin: from scratch, effort 0.5, augmentations crop",
+                "admin: every 24 h → every 168 h, at 3:00",
+                "Run 8: Version {second} → Version {first}",
+                "admin: Version {first} → Version {second}",
+                "Ann: every 6 h → off",
+            ],
+        ),
+        (
+            "zh-hans",
+            [
+                "admin: 从头训练, 训练力度 0.5, 数据增强 crop",
+                "admin: 每 24 小时 → 每 168 小时，3:00",
+                "训练任务 8: 版本 {second} → 版本 {first}",
+                "admin: 版本 {first} → 版本 {second}",
+                "Ann: every 6 h → off",
+            ],
+        ),
+    ],
+)
+def test_what_was_done_is_said_in_the_language_of_the_reader(
+    admin_client: Client, versions: tuple[ModelVersion, ModelVersion], language: str, told: list[str]
+) -> None:
+    AuditEntry.objects.create(act="schedule", by="Ann", old="every 6 h", new="off")  # as older code did
+    first, second = versions
+    admin_client.cookies["django_language"] = "zh-hans"
+    admin_client.post(f"{VERSIONS}{second.pk}/publish/")
+    publish(first, [("Run %(id)s", {"id": 8})])
+    admin_client.post(f"{RUNS}schedule/", {"is_on": "on", "every_hours": "168", "hour": "3"})
+    admin_client.post(
+        f"{RUNS}retrain/", {"effort": "0.5", "is_cold": "on", "options_shown": "True", "augmentations": "crop"}
+    )
+    admin_client.cookies["django_language"] = language
+    page = admin_client.get("/admin/recommender/auditentry/").content.decode()
+    who, change = (re.findall(f'"field-{name}">(.*?)</td>', page) for name in ("who", "change"))
+    assert [": ".join(row) for row in zip(who, change, strict=True)][:-1] == [
+        each.format(first=first.pk, second=second.pk) for each in told
+    ]
