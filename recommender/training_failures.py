@@ -1,4 +1,4 @@
-"""Why a training broke off, in plain words and with what to do about it."""
+"""Why a training broke off or published nothing, in plain words and with what to do about it."""
 
 import signal
 from typing import Final
@@ -31,6 +31,14 @@ def explain(error: BaseException) -> str:
         "Something unexpected happened: %(kind)s: %(error)s. The version that was live stays live. Press Retry; "
         "if it happens again, send the log below to your developer."
     ) % {"kind": type(error).__name__, "error": str(error).strip().rstrip(".") or _("no details")}
+
+
+def after_refusal(version_id: int) -> str:
+    """What there is to do about a version that the gate refused."""
+    return _(
+        "What your visitors see does not change. Train again when there are more events, or publish version %(id)s all "
+        "the same: “Publish…” on its page in admin, or manage.py recommender_publish %(id)s."
+    ) % {"id": version_id}
 
 
 def explain_exit(status: int) -> str:

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from recommender import runs
 from recommender.api_keys import verify_key
 from recommender.index.publish import publish
-from recommender.leases import claim
+from recommender.leases import Lease, claim
 from recommender.models import ApiKey, Event, ModelVersion, TrainingRun, Visitor
 from tests.plugin import ROOT
 from tests.test_training_process import quick_environment, wait_for
@@ -42,6 +42,20 @@ class TestTrain:
         assert ended.value.returncode == 3
         run = TrainingRun.objects.get()
         assert (run.status, run.seed, run.trigger) == (Status.REFUSED, 4, "command")
+
+    @pytest.mark.django_db
+    def test_a_refused_version_ends_with_status_3_and_the_next_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        version = write_tiny_version(make_products(3))
+
+        def refuse(lease: Lease, *_others: object) -> None:
+            ModelVersion.objects.update(run=lease.run_id)
+            lease.publish_or_refuse(False, "NDCG@10 0.01 is below popularity")
+
+        monkeypatch.setattr("recommender.management.commands.recommender_train.carry_out", refuse)
+        with pytest.raises(CommandError, match="below popularity\n") as ended:
+            call_command("recommender_train")
+        assert ended.value.returncode == 3
+        assert f"or manage.py recommender_publish {version.pk}." in str(ended.value)
 
     @pytest.mark.django_db(transaction=True)
     def test_what_was_left_out_is_told_and_written_down(self) -> None:

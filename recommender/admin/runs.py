@@ -24,6 +24,7 @@ from recommender.admin.read_only import DetailAdmin
 from recommender.admin.retraining import RetrainForm, ScheduleForm
 from recommender.exceptions import RunAlreadyActive
 from recommender.models import ModelVersion, TrainingRun
+from recommender.training_failures import after_refusal
 
 PERMISSION = "recommender.retrain"
 
@@ -76,6 +77,7 @@ class TrainingRunAdmin(DetailAdmin):
         return {
             **live_context(obj),
             "version": version,
+            "advice": after_refusal(version.pk) if version and version.has_vectors and not version.is_live else "",
             "metrics": metric_charts(version.verdict) if version else [],
             "counts": [
                 (label(COUNTS, name), _worded(value)) for name, value in obj.counts.items() if name != "left_out"

@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from demo.processes import free_port
 from recommender.encoders.progress import Progress
+from recommender.index.publish import publish
 from recommender.leases import claim
 from recommender.models import TrainingRun
+from recommender.training_failures import after_refusal
 from tests.admin.conftest import StaffClient
 from tests.worlds import make_products, write_tiny_version
 
@@ -172,6 +174,13 @@ class TestOutcome:
     def test_a_refused_run_says_why(self, admin_client: Client, new_run: NewRun) -> None:
         run = new_run(status=Status.REFUSED, error="Too few events to train on.")
         assert "Too few events to train on." in admin_client.get(page(run)).content.decode()
+
+    def test_a_refused_version_can_be_published_all_the_same(self, admin_client: Client) -> None:
+        version = write_tiny_version(make_products(3))
+        TrainingRun.objects.update(status=Status.REFUSED, error="NDCG@10 0.01 is below popularity")
+        assert after_refusal(version.pk) in admin_client.get(page(version.run)).content.decode()
+        publish(version)
+        assert after_refusal(version.pk) not in admin_client.get(page(version.run)).content.decode()
 
     def test_a_log_is_shown_as_text(self, admin_client: Client, new_run: NewRun) -> None:
         shown = admin_client.get(page(new_run(log="<b>Traceback</b>"))).content.decode()

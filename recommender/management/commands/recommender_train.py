@@ -11,6 +11,7 @@ from recommender.exceptions import LeaseLost, RunAlreadyActive
 from recommender.leases import Lease, claim
 from recommender.management.bar import Bar
 from recommender.models import ModelVersion, TrainingRun
+from recommender.training_failures import after_refusal
 from recommender.training_process import Keeper, carry_out
 
 REFUSED_STATUS: Final = 3
@@ -77,8 +78,12 @@ class Command(BaseCommand):
                 scores = "  ".join(f"{metric} {value:.4f}" for metric, value in metrics.items())
                 self.stdout.write(f"  {name:<12} {scores}")
             return
-        status = REFUSED_STATUS if run.status == Status.REFUSED else 1
-        raise CommandError(f"{run}: {run.get_status_display()}. {run.error}", returncode=status)
+        told, status = f"{run}: {run.get_status_display()}. {run.error}", 1
+        if run.status == Status.REFUSED:
+            status = REFUSED_STATUS
+            refused = ModelVersion.objects.filter(run=run).first()
+            told += f"\n{after_refusal(refused.pk)}" if refused else ""
+        raise CommandError(told, returncode=status)
 
 
 def _describe(progress: Progress) -> str:
