@@ -122,7 +122,8 @@ def check_installation(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_pgvector(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """E006: the server has pgvector. W004: and not one with known bugs. W007: migrate may create it, or need not."""
+    """W010: the server answers. E006: it has pgvector. W004: and not one with known bugs. W007: migrate may create it,
+    or need not."""
     alias = router.db_for_write(apps.get_model("recommender.Event"))
     if alias not in (databases or ()) or connections[alias].vendor != "postgresql":
         return []
@@ -130,8 +131,11 @@ def check_pgvector(databases: Sequence[str] | None = None, **kwargs: Any) -> lis
         with connections[alias].cursor() as cursor:
             cursor.execute(OFFERED_PGVECTOR)
             row = cursor.fetchone()
-    except DatabaseError:
-        return []  # a server that is away is reported by whatever needs it
+    except DatabaseError as error:
+        hint = f"Start Postgres or correct DATABASES, then run manage.py check --database {alias} again."
+        said = " ".join(str(error).split())
+        message = f"The database {alias!r} does not answer, so pgvector and stored events were not looked at: {said}"
+        return [Warning(message, hint=hint, id="recommender.W010")]
     if row is None:
         return [Error("Postgres has no pgvector.", hint=VectorExtensionMissing.__doc__, id="recommender.E006")]
     version, role = row
@@ -155,7 +159,7 @@ def check_event_store(databases: Sequence[str] | None = None, **kwargs: Any) -> 
     try:
         has_default_rows, differs = store_alarms()
     except DatabaseError:
-        return []  # before the first migrate, or a server that is away
+        return []  # before the first migrate, or a server that is away, which is told above
     found: list[CheckMessage] = []
     if has_default_rows:
         hint = "Run the Celery beat: its task recommender.keep_books makes the months' partitions ahead."

@@ -13,6 +13,7 @@ from django.core.checks import run_checks
 from django.db import connection, connections
 from django.db.migrations.state import ProjectState
 
+from demo.processes import free_port
 from recommender import catalog as catalog_module
 from recommender import checks
 from recommender.catalog import Catalog
@@ -219,6 +220,20 @@ class TestInstallation:
             assert "__init__.py" in found()["recommender.W003"]
         finally:
             ours.set_current()
+
+
+def test_a_server_that_is_away_is_named_and_costs_no_traceback() -> None:
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "shop.settings",
+        "DJANGO_SECRET_KEY": "x" * 60,
+        "DATABASE_URL": f"postgresql://shop@127.0.0.1:{free_port()}/shop",
+    }
+    arguments = [sys.executable, "manage.py", "check", "--deploy", "--database", "default"]
+    done = subprocess.run(arguments, env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    assert "recommender.serving.placements has not read its table" in done.stderr
+    assert "(recommender.W010) The database 'default' does not answer, so pgvector and stored" in done.stderr
 
 
 @pytest.mark.django_db

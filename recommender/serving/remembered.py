@@ -34,8 +34,9 @@ class Remembered(Generic[Value]):
             try:
                 with reading(conf.BUDGET_MS):
                     self._value = self._read()
-            except Error:
-                logger.warning("%s failed; what was last known goes on.", self._read.__qualname__, exc_info=True)
+            except Error as error:
+                said = " ".join(str(error).split())  # of several lines where Postgres does not answer
+                logger.warning("%s has not read its table; the last known goes on: %s", self._read.__module__, said)
             self._until = time.monotonic() + self._seconds
         return self._value
 
