@@ -37,18 +37,18 @@ class Row(NamedTuple):
 NEAREST, POPULAR, NAMED, NUMBERED = range(4)  # the source that found a row
 
 # The HNSW index stands on this very cast; without it Postgres compares with every row, and is always right.
-_INDEXED: Final = "(own.vector::halfvec({dim})) <=> %s::halfvec({dim})"
-_EXACT: Final = "own.vector <=> %s::halfvec({dim})"
+_INDEXED: Final = "(own.vector::halfvec({dim})) <=> %(vector)s::halfvec({dim})"
+_EXACT: Final = "own.vector <=> %(vector)s::halfvec({dim})"
 _SOURCE: Final = """
 (SELECT own.item_id, {distance} AS distance, {source} AS source, own.row, halfvec_send(own.vector), own.statistics
 FROM recommender_itemembedding AS own
-WHERE own.version_id = {version} AND own.item_id IN ({available}) AND own.item_id <> ALL (%s::{key}[]) {rest})
+WHERE own.version_id = {version} AND own.item_id IN ({available}) AND own.item_id <> ALL (%(exclude)s::{key}[]) {rest})
 """
 _REST: Final = {
-    NEAREST: "ORDER BY distance LIMIT {value}",
-    POPULAR: "ORDER BY own.popularity DESC LIMIT {value}",
-    NAMED: "AND own.item_id = ANY (%s::{key}[])",
-    NUMBERED: "AND own.row = ANY (%s::int[])",
+    NEAREST: "ORDER BY distance LIMIT {n}",
+    POPULAR: "ORDER BY own.popularity DESC LIMIT {n}",
+    NAMED: "AND own.item_id = ANY (%(named)s::{key}[])",
+    NUMBERED: "AND own.row = ANY (%(numbered)s::int[])",
 }
 
 
@@ -109,51 +109,42 @@ def compare(
     One statement; an item comes once for every source that finds it. Run it inside `reading`, which sets how many
     neighbours an index scan finds; where a filter leaves that scan short, the few items left are compared exactly.
     """
-    wanted: list[tuple[int, Any]] = [
-        (NEAREST, nearest),
-        (POPULAR, popular),
-        (NAMED, list(named)),
-        (NUMBERED, list(numbered)),
-    ]
-    wanted = [(source, value) for source, value in wanted if value]
+    counts = {NEAREST: nearest, POPULAR: popular, NAMED: len(named), NUMBERED: len(numbered)}
+    wanted = {source: n for source, n in counts.items() if n}
     if not wanted:
         return []
+    parameters = {
+        "vector": HalfVector(vector).to_text(),
+        "exclude": list(exclude),
+        "named": list(named),
+        "numbered": list(numbered),
+    }
     items = available_items(within)
-    rows = _run(version, vector, wanted, exclude, items, exact=not version.has_ann_index)
-    if version.has_ann_index and sum(row.source == NEAREST for row in rows) < nearest:
-        rows = _run(version, vector, wanted, exclude, items, exact=True)
+    rows = _run(version, wanted, parameters, items, exact=not version.has_ann_index)
+    if version.has_ann_index and nearest and sum(row.source == NEAREST for row in rows) < nearest:
+        rows = _run(version, wanted, parameters, items, exact=True)
     return rows
 
 
 def _run(
-    version: ModelVersion,
-    vector: Vector,
-    wanted: list[tuple[int, Any]],
-    exclude: Collection[Any],
-    items: "QuerySet[Any]",
-    *,
-    exact: bool,
+    version: ModelVersion, wanted: dict[int, int], parameters: dict[str, Any], items: "QuerySet[Any]", *, exact: bool
 ) -> list[Row]:
+    """wanted: source → how many of it."""
     try:
         available = written_out(*items.values("pk").query.sql_with_params())
     except EmptyResultSet:  # `available` returned `none()`
         return []
     key = key_field().rel_db_type(connection)
-    text = HalfVector(vector).to_text()
-    statements: list[str] = []
-    parameters: list[Any] = []
-    for source, value in wanted:
-        is_nearest = source == NEAREST
-        distance = (_EXACT if exact else _INDEXED).format(dim=version.dim) if is_nearest else "0::float8"
-        statements.append(
-            _SOURCE.format(
-                distance=distance,
-                source=source,
-                version=int(version.pk),
-                available=available,
-                key=key,
-                rest=_REST[source].format(key=key, value=value),
-            )
+    distance = (_EXACT if exact else _INDEXED).format(dim=version.dim)
+    statements = [
+        _SOURCE.format(
+            distance=distance if source == NEAREST else "0::float8",
+            source=source,
+            version=int(version.pk),
+            available=available,
+            key=key,
+            rest=_REST[source].format(key=key, n=n),
         )
-        parameters += [text] * is_nearest + [list(exclude)] + [value] * isinstance(value, list)
-    return [Row(*row) for row in fetch(" UNION ALL ".join(statements), parameters)]
+        for source, n in wanted.items()
+    ]
+    return list(map(Row._make, fetch(" UNION ALL ".join(statements), parameters)))
