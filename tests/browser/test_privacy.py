@@ -52,15 +52,15 @@ def test_my_data_downloads(page: Page, live_server: Any, products: list[Product]
 def test_forgetting_asks_once_by_keyboard_and_without_scripts(
     chromium: Browser, live_server: Any, products: list[Product]
 ) -> None:
-    page = chromium.new_context(java_script_enabled=False).new_page()
-    page.goto(f"{live_server.url}/p/{products[0].pk}/")
-    page.get_by_role("link", name="My data").click()
-    for answer in ("No, back to my data", "Yes, forget me"):
-        page.get_by_role("link", name="Forget me").press("Enter")
-        expect(page.get_by_role("heading", level=1)).to_have_text("Forget me?")
-        assert Event.objects.exists()
-        page.get_by_text(answer).press("Enter")
-        expect(page.get_by_role("heading", level=1)).to_have_text("My data")
-    expect(page.get_by_text("Forgotten.")).to_be_visible()
-    assert not Event.objects.exists()
-    page.context.close()
+    with chromium.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{live_server.url}/p/{products[0].pk}/")
+        page.get_by_role("link", name="My data").click()
+        for answer in ("No, back to my data", "Yes, forget me"):
+            page.get_by_role("link", name="Forget me").press("Enter")
+            expect(page.get_by_role("heading", level=1)).to_have_text("Forget me?")
+            assert Event.objects.exists()
+            page.get_by_text(answer).press("Enter")
+            expect(page.get_by_role("heading", level=1)).to_have_text("My data")
+        expect(page.get_by_text("Forgotten.")).to_be_visible()
+        assert not Event.objects.exists()
