@@ -37,9 +37,20 @@ class EventLog:
     def __len__(self) -> int:
         return len(self.visitor)
 
+    def before(self, at: int) -> "EventLog":
+        """The events before `at`, in seconds since 1970 UTC, without a copy."""
+        return self._part(slice(0, int(np.searchsorted(self.at, at))))
+
+    def since(self, at: int) -> "EventLog":
+        """The events from `at` on, in seconds since 1970 UTC, without a copy."""
+        return self._part(slice(int(np.searchsorted(self.at, at)), None))
+
     def where(self, mask: NDArray[np.bool_]) -> "EventLog":
         """The rows where `mask` holds, still in time order."""
-        return EventLog(self.visitor[mask], self.item[mask], self.kind[mask], self.at[mask], self.quantity[mask])
+        return self._part(mask)
+
+    def _part(self, rows: slice | NDArray[np.bool_]) -> "EventLog":
+        return EventLog(self.visitor[rows], self.item[rows], self.kind[rows], self.at[rows], self.quantity[rows])
 
 
 @dataclass(frozen=True, slots=True)

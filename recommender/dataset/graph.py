@@ -22,10 +22,9 @@ def visitor_item_matrix(
         now: seconds since 1970 UTC that ages count from.
         kind_weights: [5] weight of each event kind by its number.
     """
-    age_days = (now - grouped.at) / DAY
-    weight = kind_weights[grouped.kind] * np.exp(-age_days / decay_days)
-    shape = (len(grouped.visitor), item_rows)
-    matrix = sp.csr_matrix((weight.astype(np.float32), (grouped.owner, grouped.item)), shape=shape)
+    pieces = [kind_weights[each.kind] * np.exp((each.at - now) / (DAY * decay_days)) for each in grouped.pieces()]
+    weight = np.concatenate([np.zeros(0), *pieces], dtype=np.float32)
+    matrix = sp.csr_matrix((weight, grouped.item.copy(), grouped.offsets), shape=(len(grouped.visitor), item_rows))
     matrix.sum_duplicates()
     return matrix
 
@@ -55,32 +54,42 @@ def item_pairs(
     order; views and carts, which a browser can make up, support nothing. Damping, in baskets, keeps rare pairs from
     the top.
     """
-    bought = grouped.kind == PURCHASE
-    owner, item, day = grouped.owner[bought], grouped.item[bought], grouped.at[bought] // DAY
-    visitor_items = _binary(owner, item, (len(grouped.visitor), item_rows))
-    buyers = np.asarray(visitor_items.sum(axis=0)).ravel()
-    frequent = buyers[item] >= min_buyers
-    starts = np.ones(len(owner), dtype=bool)  # events are sorted by visitor and time: where a basket begins
-    starts[1:] = (owner[1:] != owner[:-1]) | (day[1:] != day[:-1])
-    basket = np.cumsum(starts) - 1
-    baskets = _binary(basket[frequent], item[frequent], (int(basket.max(initial=-1)) + 1, item_rows))
+    bought = grouped.where(grouped.kind == PURCHASE)
+    visitor_items = binary_matrix(bought.offsets, bought.item, item_rows)
+    is_frequent = np.bincount(visitor_items.indices, minlength=item_rows) >= min_buyers
+    bought = bought.where(is_frequent[bought.item])
+    baskets = binary_matrix(_days(bought), bought.item, item_rows)
+    del bought
     by_item = baskets.T.tocsr()
-    scale = 1.0 / np.sqrt(np.asarray(baskets.sum(axis=0)).ravel() + damping)
-    rows = np.flatnonzero(buyers >= min_buyers)
+    scale = 1.0 / np.sqrt(np.bincount(baskets.indices, minlength=item_rows) + damping)
+    rows = np.flatnonzero(is_frequent)
     none = np.zeros(0, dtype=np.int64)
     parts = [(none, none, none.astype(np.float64))]
     parts += [_best_of(by_item, baskets, scale, rows[at : at + chunk], most) for at in range(0, len(rows), chunk)]
     item, other, score = (np.concatenate(column) for column in zip(*parts, strict=True))
+    del baskets, by_item
     support = _shared_visitors(visitor_items.T.tocsr(), item, other)
     enough = support >= min_buyers
     return ItemPairs(item[enough], other[enough], score[enough].astype(np.float32), support[enough].astype(np.int32))
 
 
-def _binary(row: NDArray[np.int64], column: NDArray[np.int64], shape: tuple[int, int]) -> sp.csr_matrix:
-    matrix = sp.csr_matrix((np.ones(len(row), dtype=np.float32), (row, column)), shape=shape)
+def binary_matrix(offsets: NDArray[np.int64], item: NDArray[np.int32], item_rows: int) -> sp.csr_matrix:
+    """[rows, item_rows] float32 CSR of 1 where row r holds the item: one of item[offsets[r]..offsets[r + 1]]."""
+    ones = np.ones(len(item), dtype=np.float32)
+    matrix = sp.csr_matrix((ones, item.copy(), offsets), shape=(len(offsets) - 1, item_rows))
     matrix.sum_duplicates()
     matrix.data[:] = 1.0
     return matrix
+
+
+def _days(grouped: Histories) -> NDArray[np.int64]:
+    """[days + 1] where the events of each visitor and day begin, and where the last ones end."""
+    day = grouped.at // DAY
+    begins = np.ones(len(day), dtype=bool)
+    begins[1:] = day[1:] != day[:-1]
+    first = grouped.offsets[:-1]
+    begins[first[first < len(day)]] = True
+    return np.append(np.flatnonzero(begins), len(day))
 
 
 def _best_of(

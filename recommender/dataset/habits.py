@@ -64,16 +64,15 @@ def _examples_at(
         return
     before = grouped.where(grouped.at < now)
     statistics = item_statistics(before, item_rows, now, price_cents)
+    before = before.of(who)
     visitors = visitor_statistics(before, now)
-    pairs, own = _owned(before, who, now, item_rows)
-    again = np.isin(pairs, next_pairs)
-    edges = np.searchsorted(pairs, who * item_rows), np.searchsorted(pairs, (who + 1) * item_rows)
-    for visitor, start, stop in zip(who.tolist(), *edges, strict=True):
+    number, rows, own = _owned(before, now, item_rows)
+    again = np.isin(who[number] * item_rows + rows, next_pairs)
+    edges = np.searchsorted(number, np.arange(len(who) + 1)).tolist()
+    for visitor, start, stop in zip(visitors, edges[:-1], edges[1:], strict=True):
         if again[start:stop].any():
-            rows = pairs[start:stop] - visitor * item_rows
-            yield HabitExample(
-                habit_inputs(statistics[rows], own[start:stop], visitors[visitor]), again[start:stop].copy()
-            )
+            inputs = habit_inputs(statistics[rows[start:stop]], own[start:stop], visitor)
+            yield HabitExample(inputs, again[start:stop].copy())
 
 
 def _next_purchases(grouped: Histories, owner: Ints, after: NDArray[np.bool_], item_rows: int) -> Ints:
@@ -85,16 +84,14 @@ def _next_purchases(grouped: Histories, owner: Ints, after: NDArray[np.bool_], i
     return distinct(owner[soon] * item_rows + grouped.item[soon])
 
 
-def _owned(before: Histories, who: Ints, now: int, item_rows: int) -> tuple[Ints, Floats]:
-    """(visitor · item_rows + item, ascending, [pairs, len(OWN)]) of what `who` bought, at most ITEMS a visitor."""
-    owner = before.owner
-    kept = np.isin(owner, who)
-    pairs, group = np.unique(owner[kept] * item_rows + before.item[kept], return_inverse=True)
-    age_days = ((now - before.at[kept]) / DAY_SECONDS).astype(np.float32)
-    own = own_facts(group, len(pairs), before.kind[kept], age_days)
+def _owned(before: Histories, now: int, item_rows: int) -> tuple[Ints, Ints, Floats]:
+    """(visitor number, item row, both ascending, [pairs, len(OWN)]) of what was bought, at most ITEMS a visitor."""
+    pairs, group = np.unique(before.pairs(item_rows), return_inverse=True)
+    age_days = ((now - before.at) / DAY_SECONDS).astype(np.float32)
+    own = own_facts(group, len(pairs), before.kind, age_days)
     visitor = pairs // item_rows
     order = np.lexsort((-own[:, OWN.index(f"own_{LONG_DECAY_DAYS:g}")], visitor))
     place = np.empty(len(pairs), np.int64)
     place[order] = np.arange(len(pairs)) - np.searchsorted(visitor, visitor[order])
     chosen: Any = (own[:, OWN.index("is_repeat")] > 0) & (place < ITEMS)
-    return pairs[chosen], own[chosen]
+    return visitor[chosen], pairs[chosen] % item_rows, own[chosen]

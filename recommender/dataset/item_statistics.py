@@ -43,17 +43,24 @@ def item_statistics(
 
 def _once_a_day(
     grouped: Histories, item_rows: int, now: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
     """(visitor number, item row, days ago), ascending: a visitor counts once a day and item."""
-    day = (now - grouped.at) // int(DAY_SECONDS)
-    newest = int(day.min(initial=0))
-    days = int(day.max(initial=0)) - newest + 1
-    code = distinct((grouped.owner * item_rows + grouped.item) * days + day - newest)
-    pair, day = code // days, code % days + newest
-    return pair // item_rows, pair % item_rows, day
+    none: NDArray[np.int32] = np.zeros(0, np.int32)
+    parts, before = [(none, none, none)], 0
+    for piece in grouped.pieces():
+        day = (now - piece.at) // int(DAY_SECONDS)
+        newest = int(day.min(initial=0))
+        days = int(day.max(initial=0)) - newest + 1
+        code = distinct(piece.pairs(item_rows) * days + day - newest)
+        pair, day = code // days, code % days + newest
+        owner, item = pair // item_rows + before, pair % item_rows
+        parts.append((owner.astype(np.int32), item.astype(np.int32), day.astype(np.int32)))
+        before += len(piece.visitor)
+    owner, item, age = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return owner, item, age
 
 
-def _repeats(once: tuple[NDArray[np.int64], ...], item_rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _repeats(once: tuple[NDArray[np.int32], ...], item_rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """([item_rows] share of takings that repeat one, [item_rows] usual days between two), both drawn to the average."""
     owner, item, age = once
     again = (owner[1:] == owner[:-1]) & (item[1:] == item[:-1])

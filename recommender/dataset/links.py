@@ -19,7 +19,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recommender.capture.tables import ItemTable
+from recommender.dataset.graph import binary_matrix
 from recommender.dataset.link_packing import pack_links
+from recommender.dataset.portions import portions
 from recommender.dataset.ranking_features import RELATIONS
 from recommender.dataset.sequences import Histories, first_of_a_day
 from recommender.dataset.words import MOST_ITEMS_OF_A_WORD, WordWeights, words_of
@@ -36,6 +38,7 @@ DAMPING: Final = 10.0  # visitors; keeps rare items from the top
 EASE_ITEMS: Final = 4_000  # the most taken ones: the work grows with the cube
 EASE_REGULARISATION: Final = 200.0
 CHUNK: Final = 1_024
+ENTRIES: Final = 2_000_000  # of a matrix, sorted or packed together: bounds the memory
 
 
 def link_items(grouped: Histories, items: ItemTable, content: sp.csr_matrix | None = None) -> Links:
@@ -65,21 +68,27 @@ def follows(grouped: Histories, rows: int) -> sp.csr_matrix:
 
     A visitor counts once a day and item, so that nobody can push a pair by repeating it.
     """
-    first = first_of_a_day(grouped)
-    owner, item, basket = grouped.owner[first], grouped.item[first], grouped.basket[first]
     total = sp.csr_matrix((rows, rows), dtype=np.float32)
-    for pairs in _later(owner, item, basket, rows):
-        total = total + pairs
-    count = np.bincount(item, minlength=rows)
-    scale = sp.diags(1 / np.sqrt(count + DAMPING))
-    return _strongest(sp.csr_matrix(scale @ total @ scale))
+    count = np.zeros(rows, np.int64)
+    for piece in grouped.pieces():
+        first = first_of_a_day(piece)
+        owner, item, basket = piece.owner[first], piece.item[first], piece.basket[first]
+        for pairs in _later(owner, item, basket, rows):
+            total = total + pairs
+        count += np.bincount(item, minlength=rows)
+    scale = 1 / np.sqrt(count + DAMPING)
+    blocks = [
+        _strongest(sp.diags(scale[few]) @ total[few] @ sp.diags(scale))
+        for few in portions(np.diff(total.indptr), ENTRIES)
+    ]
+    return sp.csr_matrix(sp.vstack(blocks, format="csr"))
 
 
 def _later(
-    owner: NDArray[np.int64], item: NDArray[np.int64], basket: NDArray[np.int64], rows: int
+    owner: NDArray[np.int64], item: NDArray[np.int32], basket: NDArray[np.int32], rows: int
 ) -> Iterator[sp.csr_matrix]:
     """Pairs of events by how far apart they stand, both directions within a basket."""
-    parts: list[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]] = []
+    parts: list[tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]] = []
     farthest = min(REACH_EVENTS, len(item) - 1)
     for distance in range(1, farthest + 1):
         first, second = slice(None, -distance), slice(distance, None)
@@ -101,11 +110,8 @@ def ease(grouped: Histories, rows: int) -> sp.csr_matrix:
 
     Source: Steck, Embarrassingly Shallow Autoencoders, arXiv:1905.03375.
     """
-    ones, shape = np.ones(len(grouped.item), np.float32), (len(grouped.visitor), rows)
-    taken = sp.csr_matrix((ones, (grouped.owner, grouped.item)), shape=shape)
-    taken.sum_duplicates()
-    taken.data[:] = 1.0
-    visitors = np.asarray(taken.sum(axis=0)).ravel()
+    taken = binary_matrix(grouped.offsets, grouped.item, rows)
+    visitors = np.bincount(taken.indices, minlength=rows)
     columns = np.sort(np.argsort(-visitors, kind="stable")[:EASE_ITEMS])
     columns = columns[visitors[columns] > 1]
     if not len(columns):
@@ -147,8 +153,8 @@ def alike(items: ItemTable) -> sp.csr_matrix:
     words = words[:, (common > 1) & (common <= MOST_ITEMS_OF_A_WORD)]
     back = words.T.tocsr()
     blocks = [_strongest(_without_self(words[at : at + CHUNK] @ back, at)) for at in range(0, len(items), CHUNK)]
-    matrix = sp.vstack(blocks).tocoo()
-    return sp.csr_matrix((matrix.data, (matrix.row + 1, matrix.col + 1)), shape=(rows, rows))
+    matrix = sp.vstack(blocks, format="csr")
+    return sp.csr_matrix((matrix.data, matrix.indices + 1, np.append(0, matrix.indptr)), shape=(rows, rows))
 
 
 def word_weights(items: ItemTable, links: Links) -> WordWeights:
@@ -179,7 +185,15 @@ def _strongest(matrix: sp.csr_matrix) -> sp.csr_matrix:
 
 def packed(links: Links) -> list[bytes]:
     """[item rows] every row's links of all relations as bytes."""
-    matrices = [links[relation].tocoo() for relation in RELATIONS]
+    sizes = sum(np.diff(links[relation].indptr) for relation in RELATIONS)
+    return [
+        one for few in portions(sizes, ENTRIES) for one in _packed([links[relation][few] for relation in RELATIONS])
+    ]
+
+
+def _packed(links: list[sp.csr_matrix]) -> list[bytes]:
+    """The same of a few rows, by place in RELATIONS."""
+    matrices = [matrix.tocoo() for matrix in links]
     row, other, relation, strength = (
         np.concatenate(column)
         for column in (
@@ -189,12 +203,12 @@ def packed(links: Links) -> list[bytes]:
             [matrix.data for matrix in matrices],
         )
     )
-    rows = matrices[0].shape[0]
-    pair, place = np.unique(row.astype(np.int64) * rows + other, return_inverse=True)
+    rows, width = matrices[0].shape
+    pair, place = np.unique(row.astype(np.int64) * width + other, return_inverse=True)
     strengths = np.zeros((len(pair), len(RELATIONS)), dtype=np.float32)
     strengths[place, relation] = strength
-    bounds = np.searchsorted(pair, np.arange(rows + 1) * rows)
+    bounds = np.searchsorted(pair, np.arange(rows + 1) * width)
     return [
-        pack_links(pair[first:last] % rows, strengths[first:last])
+        pack_links(pair[first:last] % width, strengths[first:last])
         for first, last in zip(bounds[:-1], bounds[1:], strict=True)
     ]

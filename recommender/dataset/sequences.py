@@ -1,13 +1,18 @@
 """Event log → one history a visitor, in time order, and windows of it that fit the Transformer."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.capture.tables import EventLog
+from recommender.dataset.portions import portions
 from recommender.dataset.split import DAY
 from recommender.dataset.vocabulary import Vocabulary
+
+PIECE: Final = 500_000  # events looked at together: bounds the memory that sorting them takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,53 +22,80 @@ class Histories:
     Attributes:
         offsets: [visitors + 1] int64; visitor number v owns events offsets[v]..offsets[v + 1].
         visitor: [visitors] int64, `Visitor.pk` of visitor number v, ascending.
-        item: [events] int64 item rows, never padding.
-        kind: [events] int64.
+        item: [events] int32 item rows, never padding.
+        kind: [events] int8.
         at: [events] int64 seconds.
-        basket: [events] int64, the same number for events of one visitor with the same timestamp; ascending.
+        basket: [events] int32, the same number for events of one visitor with the same timestamp; ascending.
     """
 
     offsets: NDArray[np.int64]
     visitor: NDArray[np.int64]
-    item: NDArray[np.int64]
-    kind: NDArray[np.int64]
+    item: NDArray[np.int32]
+    kind: NDArray[np.int8]
     at: NDArray[np.int64]
-    basket: NDArray[np.int64]
+    basket: NDArray[np.int32]
 
     @property
     def owner(self) -> NDArray[np.int64]:
         """[events] visitor number of each event."""
         return np.repeat(np.arange(len(self.visitor)), np.diff(self.offsets))
 
+    def pairs(self, item_rows: int) -> NDArray[np.int64]:
+        """[events] visitor number · item_rows + item row."""
+        pairs = self.owner
+        pairs *= item_rows
+        pairs += self.item
+        return pairs
+
+    def pieces(self) -> Iterator["Histories"]:
+        """The same without a copy, a few visitors at a time: about `PIECE` events, or one visitor with more."""
+        for few in portions(np.diff(self.offsets), PIECE):
+            offsets = self.offsets[few.start : few.stop + 1]
+            events = slice(offsets[0], offsets[-1])
+            rows = (self.item[events], self.kind[events], self.at[events], self.basket[events])
+            yield Histories(offsets - offsets[0], self.visitor[few], *rows)
+
     def where(self, mask: NDArray[np.bool_]) -> "Histories":
         """The events where `mask` holds, of the same visitors."""
-        left = np.bincount(self.owner[mask], minlength=len(self.visitor))
-        offsets = np.concatenate([[0], np.cumsum(left)]).astype(np.int64)
+        left = np.cumsum(np.append(False, mask), dtype=np.int32)
         rows = (self.item[mask], self.kind[mask], self.at[mask], self.basket[mask])
-        return Histories(offsets, self.visitor, *rows)
+        return Histories(left[self.offsets].astype(np.int64), self.visitor, *rows)
+
+    def of(self, numbers: NDArray[np.int64]) -> "Histories":
+        """The histories of these visitors [n] alone, in this order."""
+        starts, counts = self.offsets[numbers], np.diff(self.offsets)[numbers]
+        offsets = np.append(0, np.cumsum(counts))
+        place = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
+        rows = (self.item[place], self.kind[place], self.at[place], self.basket[place])
+        return Histories(offsets, self.visitor[numbers], *rows)
 
 
 def histories(log: EventLog, items: Vocabulary) -> Histories:
     """Group the log by visitor with one sort; events of items outside the vocabulary are left out."""
-    rows = items.rows(log.item)
-    known = rows > 0
-    visitor, item, kind, at = log.visitor[known], rows[known], log.kind[known].astype(np.int64), log.at[known]
-    order = np.lexsort((at, visitor))
-    visitor, item, kind, at = visitor[order], item[order], kind[order], at[order]
-    keys, starts = np.unique(visitor, return_index=True)
-    new_basket = np.ones(len(visitor), dtype=bool)
-    new_basket[1:] = (visitor[1:] != visitor[:-1]) | (at[1:] != at[:-1])
-    offsets = np.append(starts, len(visitor)).astype(np.int64)
-    return Histories(offsets, keys, item, kind, at, np.cumsum(new_basket) - 1)
+    rows = items.rows(log.item).astype(np.int32)
+    order = np.lexsort((log.at, log.visitor))
+    order = order[rows[order] > 0]
+    visitor, item, kind, at = log.visitor[order], rows[order], log.kind[order], log.at[order]
+    is_first = np.ones(len(visitor), dtype=bool)
+    is_first[1:] = visitor[1:] != visitor[:-1]
+    offsets = np.append(np.flatnonzero(is_first), len(visitor))
+    new_basket = is_first.copy()
+    new_basket[1:] |= at[1:] != at[:-1]
+    basket = np.cumsum(new_basket, dtype=np.int32) - np.int32(1)
+    return Histories(offsets, visitor[is_first], item, kind, at, basket)
 
 
 def first_of_a_day(grouped: Histories) -> NDArray[np.int64]:
     """[n] ascending places of the first event of every visitor, item and UTC day."""
-    day = grouped.at // DAY
-    day -= day.min(initial=0)
-    items, days = int(grouped.item.max(initial=0)) + 1, int(day.max(initial=0)) + 1
-    _, first = np.unique((grouped.owner * items + grouped.item) * days + day, return_index=True)
-    return np.sort(first)
+    places, before = [np.zeros(0, np.int64)], 0
+    for piece in grouped.pieces():
+        day = piece.at // DAY
+        day -= day.min(initial=0)
+        items, days = int(piece.item.max(initial=0)) + 1, int(day.max(initial=0)) + 1
+        _, first = np.unique(piece.pairs(items) * days + day, return_index=True)
+        places.append(np.sort(first) + before)
+        before += len(piece.item)
+    return np.concatenate(places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +112,10 @@ def windows(grouped: Histories, length: int, stride: int) -> Windows:
     Windows overlap by `length - stride`, so that most positions see that much history; the one that reaches the
     beginning is the last.
     """
-    starts, stops = [], []
-    for first, last in zip(grouped.offsets[:-1], grouped.offsets[1:], strict=True):
-        stop = np.arange(last, first, -stride)
-        stop = stop[: np.count_nonzero(stop - length > first) + 1]
-        stops.append(stop)
-        starts.append(np.maximum(stop - length, first))
-    if not starts:
-        return Windows(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    return Windows(np.concatenate(starts), np.concatenate(stops))
+    events = np.diff(grouped.offsets)
+    older = np.maximum(-((length - events) // stride), 0)  # windows besides the newest one, rounded up
+    count = np.where(events > 0, older + 1, 0)
+    owner = np.repeat(np.arange(len(events)), count)
+    newer = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)  # windows of the visitor before this one
+    stop = grouped.offsets[owner + 1] - newer * stride
+    return Windows(np.maximum(stop - length, grouped.offsets[owner]), stop)

@@ -44,8 +44,7 @@ def split_by_time(log: EventLog, at: int) -> tuple[EventLog, Holdout]:
     Where the log holds purchases, the first purchasing session counts: its purchases are the answer. A shop that
     records no purchases is judged by all kinds.
     """
-    train = log.where(log.at < at)
-    later = log.where((log.at >= at) & np.isin(log.visitor, train.visitor))
+    train, later = log.before(at), _of_known(log, at)
     if (later.kind == PURCHASE).any():
         later = later.where(later.kind == PURCHASE)
     visitor, item = first_sessions(later)
@@ -75,8 +74,14 @@ def lesson(log: EventLog, at: int) -> Lesson:
 
 def _later(log: EventLog, at: int) -> Holdout:
     """Everything that known visitors took from `at` on, each pair once."""
-    after = log.where((log.at >= at) & np.isin(log.visitor, log.visitor[log.at < at]))
+    after = _of_known(log, at)
     return Holdout(*_each_once(after.visitor, after.item), start=at)
+
+
+def _of_known(log: EventLog, at: int) -> EventLog:
+    """The events from `at` on of visitors who have events before it."""
+    after = log.since(at)
+    return after.where(np.isin(after.visitor, log.before(at).visitor))
 
 
 def first_sessions(log: EventLog) -> tuple[NDArray[np.int64], NDArray[np.generic]]:

@@ -14,6 +14,6 @@ def visitor_statistics(grouped: Histories, now: int) -> Floats:
     baskets = grouped.basket[last] - grouped.basket[first] + 1
     idle = np.maximum(now - grouped.at[last], 0) / DAY_SECONDS
     rows = int(grouped.item.max(initial=0)) + 1
-    pairs = distinct(grouped.owner * rows + grouped.item)
+    pairs = distinct(grouped.pairs(rows))
     items = np.bincount(pairs // rows, minlength=len(last))
     return visitor_facts(np.maximum(baskets, 0), idle, items)

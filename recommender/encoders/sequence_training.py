@@ -13,7 +13,7 @@ from recommender.dataset.sequences import Histories, windows
 from recommender.encoders.augmentation import View, contrast
 from recommender.encoders.losses import sampled_softmax
 from recommender.encoders.sequence import SequenceEncoder, SequenceSettings
-from recommender.encoders.training import EpochReport, State, resume, seeded, silent
+from recommender.encoders.training import EpochReport, State, resume, seeded, silent, state_of
 
 CHECK_EVERY = 20
 MAX_CHECK_WINDOWS = 2_000
@@ -25,30 +25,32 @@ class Targets:
     """What each basket end predicts.
 
     Attributes:
-        first, last: [events] int64; event e, if it ends a basket, predicts events first[e]..last[e] (exclusive), the
+        first, last: [events] int32; event e, if it ends a basket, predicts events first[e]..last[e] (exclusive), the
             visitor's next basket; empty for every other event and for the last basket.
         weight: [events] float32 of an event as a target: 1 for an item new to the visitor, less for a repeat.
     """
 
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
+    first: NDArray[np.int32]
+    last: NDArray[np.int32]
     weight: NDArray[np.float32]
 
 
 def next_baskets(grouped: Histories, repeat_weight: float) -> Targets:
     """The targets of every event of the log."""
     events = len(grouped.item)
-    owner = grouped.owner
-    starts = np.flatnonzero(np.r_[True, grouped.basket[1:] != grouped.basket[:-1]]) if events else np.zeros(0, np.int64)
-    stops = np.r_[starts[1:], events] if events else starts
-    first, last = np.zeros(events, np.int64), np.zeros(events, np.int64)
-    same = np.flatnonzero(owner[starts[:-1]] == owner[starts[1:]]) if len(starts) > 1 else np.zeros(0, np.int64)
-    ends = stops[same] - 1
-    first[ends], last[ends] = starts[same + 1], stops[same + 1]
-    pair = owner * (int(grouped.item.max(initial=0)) + 1) + grouped.item
-    _, first_seen = np.unique(pair, return_index=True)
+    first, last = np.zeros(events, np.int32), np.zeros(events, np.int32)
     weight = np.full(events, repeat_weight, dtype=np.float32)
-    weight[first_seen] = 1.0
+    before = 0
+    for piece in grouped.pieces():
+        owner, inside = piece.owner, slice(before, before + len(piece.item))
+        starts = np.flatnonzero(np.diff(piece.basket, prepend=-1))
+        stops = np.append(starts[1:], len(owner))
+        same = np.flatnonzero(owner[starts[:-1]] == owner[starts[1:]])
+        ends = stops[same] - 1
+        first[inside][ends], last[inside][ends] = starts[same + 1] + before, stops[same + 1] + before
+        _, first_seen = np.unique(piece.pairs(int(piece.item.max(initial=0)) + 1), return_index=True)
+        weight[inside][first_seen] = 1.0
+        before += len(owner)
     return Targets(first, last, weight)
 
 
@@ -65,9 +67,10 @@ class Batches:
         cut = windows(grouped, settings.length, settings.length // 2)
         self.start, self.stop = cut.start, cut.stop
         self.size = settings.batch
-        self.begins = self.start == grouped.offsets[grouped.owner[self.start]]  # nothing of the history before it
+        owner = grouped.owner[self.start]
+        self.begins = self.start == grouped.offsets[owner]  # nothing of the history before it
         # Every twentieth visitor only tells when to stop.
-        self.is_check = grouped.owner[self.start] % CHECK_EVERY == CHECK_EVERY - 1
+        self.is_check = owner % CHECK_EVERY == CHECK_EVERY - 1
         self.is_new = np.ones(len(self.stop), bool) if since is None else grouped.at[self.stop - 1] >= since
 
     def epoch(self, generator: torch.Generator) -> list[NDArray[np.int64]]:
@@ -112,11 +115,18 @@ class Batches:
         query = np.flatnonzero(inside & fresh & (last > first))
         counts = (last - first).ravel()[query]
         of = np.repeat(np.arange(len(query)), counts)
-        offset = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        offset = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
         event = np.repeat(first.ravel()[query], counts) + offset
-        arrays = (items, kinds, ages, query, of, grouped.item[event], self.targets.weight[event])
-        tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
-        return tuple(tensors)
+        arrays = (
+            items.astype(np.int64),
+            kinds.astype(np.int64),
+            ages,
+            query,
+            of,
+            grouped.item[event].astype(np.int64),
+            self.targets.weight[event],
+        )
+        return tuple(torch.from_numpy(array) for array in arrays)
 
 
 def new_encoder(grouped: Histories, content: NDArray[np.float32], settings: SequenceSettings) -> SequenceEncoder:
@@ -151,7 +161,7 @@ def train_sequence(
     steps = settings.epochs * len(batches.epoch(torch.Generator().manual_seed(0)))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=steps + 1)
     seen = torch.from_numpy(distinct(grouped.item))
-    best = (math.inf, model.state_dict())
+    best: tuple[float, State] = (math.inf, {})
     for epoch in range(settings.epochs):
         total, count = 0.0, 0
         for chosen in batches.epoch(generator):
@@ -168,8 +178,8 @@ def train_sequence(
         checked = _check_loss(model, batches, seen, settings, device)
         if checked >= best[0]:  # it has begun to learn visitors by heart
             break
-        best = (checked, {name: value.clone() for name, value in model.state_dict().items()})
-    model.load_state_dict(best[1])
+        best = (checked, state_of(model))
+    resume(model, best[1])
     return model.eval()
 
 

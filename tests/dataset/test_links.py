@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
 from recommender.capture.tables import VIEW, ItemTable
+from recommender.dataset import links as link_module
 from recommender.dataset.link_packing import follow, newest_different, pack_links, strongest, unpack_links
 from recommender.dataset.links import alike, ease, follows, link_items, packed
 from recommender.dataset.ranking_features import LINKS, RELATIONS
@@ -76,6 +78,13 @@ def test_bytes_and_matrices_lead_to_the_same_items() -> None:
         dense = links[relation].toarray()[1]
         assert np.allclose(dense[rows], column)
         assert np.isclose(dense.sum(), column.sum())
+
+
+def test_a_few_rows_at_a_time_pack_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = link_items(grouped([0, 1, 2], [0, 1, 3], [1, 2]), table("a b", "a c", "b c", "d"))
+    whole = packed(made)
+    monkeypatch.setattr(link_module, "ENTRIES", 3)
+    assert packed(made) == whole
 
 
 def test_links_of_the_newest_items_weigh_most() -> None:

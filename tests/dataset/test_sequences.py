@@ -1,9 +1,14 @@
 import numpy as np
+import pytest
 
 from recommender.capture.tables import VIEW
-from recommender.dataset.sequences import histories, windows
+from recommender.dataset import sequences
+from recommender.dataset.item_statistics import item_statistics
+from recommender.dataset.links import follows
+from recommender.dataset.sequences import first_of_a_day, histories, windows
 from recommender.dataset.vocabulary import Vocabulary
-from tests.event_logs import START, log_of
+from recommender.encoders.sequence_training import next_baskets
+from tests.event_logs import START, camps, log_of
 
 ITEMS = Vocabulary(np.array([1, 2, 3, 4]))
 
@@ -37,3 +42,36 @@ def test_every_event_is_in_the_fresh_part_of_exactly_one_window() -> None:
         begins = start in grouped.offsets
         fresh[start if begins else stop - 4 : stop] += 1
     assert (fresh == 1).all()
+
+
+def test_the_histories_of_some_visitors_come_in_the_order_asked() -> None:
+    grouped = histories(camps(visitors=9), Vocabulary(np.arange(1, 41)))
+    some = grouped.of(np.array([7, 2]))
+    assert some.visitor.tolist() == [8, 3]
+    for place, number in enumerate((7, 2)):
+        there, here = slice(*some.offsets[place : place + 2]), slice(*grouped.offsets[number : number + 2])
+        assert some.item[there].tolist() == grouped.item[here].tolist()
+        assert some.at[there].tolist() == grouped.at[here].tolist()
+
+
+def test_what_is_counted_piece_by_piece_is_what_all_at_once_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    grouped = histories(camps(visitors=30), Vocabulary(np.arange(1, 41)))
+    now = int(grouped.at.max())
+
+    def counted() -> list[np.ndarray]:
+        targets = next_baskets(grouped, 0.2)
+        links = follows(grouped, 41).toarray()
+        return [
+            first_of_a_day(grouped),
+            item_statistics(grouped, 41, now),
+            targets.first,
+            targets.last,
+            targets.weight,
+            links,
+        ]
+
+    whole = counted()
+    monkeypatch.setattr(sequences, "PIECE", 50)  # two visitors
+    assert len(list(grouped.pieces())) == 15
+    for pieces, expected in zip(counted(), whole, strict=True):
+        assert np.allclose(pieces, expected, atol=1e-6)

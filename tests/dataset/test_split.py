@@ -55,3 +55,10 @@ def test_a_lesson_knows_the_past_and_holds_what_came_first_and_later() -> None:
 def test_a_lesson_asks_nobody_who_was_unknown() -> None:
     taught = lesson(log_of([(1, 1, VIEW, START), (2, 2, VIEW, START + DAY)]), START + DAY)
     assert len(taught.first) == len(taught.later) == 0
+
+
+def test_splitting_copies_nothing_of_what_came_before() -> None:
+    log = log_of([(1, item, PURCHASE, START + item) for item in range(10)])
+    train, _ = split_by_time(log, START + 5)
+    assert train.item.tolist() == [0, 1, 2, 3, 4]
+    assert np.shares_memory(train.item, log.item)
