@@ -7,6 +7,7 @@ item are pulled together, unless that is switched off.
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -32,9 +33,10 @@ class Edges:
     """The bipartite graph, sorted by visitor.
 
     Attributes:
-        visitor, item: [edges] int64. weight: [edges] float32 > 0. visitors, items: number of nodes of either side.
-        place: [visitors] int64, in which they are smoothed. block: visitors of a block of places.
-        by_place, by_item: [edges] int64 permutations that sort by place, and each block by item.
+        visitor, item: [edges] int32. weight: [edges] float32 > 0. visitors, items: number of nodes of either side.
+        place: [visitors] int32, in which they are smoothed. block: visitors of a block of places.
+        by_place, by_item: [edges] int32 permutations that sort by place, and each block by item.
+        ends: [blocks] where each block's edges end in both. starts: [visitors + 1] int64, where each one's edges begin.
     """
 
     visitor: Tensor
@@ -46,47 +48,67 @@ class Edges:
     by_place: Tensor
     by_item: Tensor
     block: int
+    ends: tuple[int, ...]
+    starts: Tensor
 
     @classmethod
     def of(cls, matrix: sp.csr_matrix, device: str) -> "Edges":
-        coo = matrix.tocoo()
-        item = torch.from_numpy(coo.col.astype(np.int64))
-        visitor, weight = torch.from_numpy(coo.row.astype(np.int64)), torch.from_numpy(coo.data)
         visitors, items = matrix.shape
-        block = block_size(visitors, torch.device(device))
-        place = torch.from_numpy(near_each_other(matrix)) if visitors > block else torch.arange(visitors)
-        by_place = torch.argsort(place[visitor], stable=True)
-        by_item = torch.argsort(place[visitor] // block * items + item, stable=True)
-        visitor, item, weight, place, by_place, by_item = (
-            column.to(device) for column in (visitor, item, weight, place, by_place, by_item)
+        counts = np.diff(matrix.indptr)
+        block = block_size(matrix, torch.device(device))
+        place = near_each_other(matrix) if visitors > block else np.arange(visitors, dtype=np.int32)
+        order = np.argsort(place)
+        stop = np.cumsum(counts[order])  # by place
+        by_place = np.arange(matrix.nnz, dtype=np.int32)
+        by_place += np.repeat((matrix.indptr[1:][order] - stop).astype(np.int32), counts[order])
+        ends = stop[[*range(block - 1, visitors - 1, block), visitors - 1]].tolist()
+        by_item = np.empty_like(by_place)
+        for start, end in zip([0, *ends[:-1]], ends, strict=True):
+            edges = by_place[start:end]
+            by_item[start:end] = edges[np.argsort(matrix.indices[edges], kind="stable")]
+
+        def there(column: NDArray[Any]) -> Tensor:
+            return torch.from_numpy(column).to(device)
+
+        return cls(
+            visitor=there(np.repeat(np.arange(visitors, dtype=np.int32), counts)),
+            item=there(matrix.indices.astype(np.int32, copy=False)),
+            weight=there(matrix.data),
+            visitors=visitors,
+            items=items,
+            place=there(place),
+            by_place=there(by_place),
+            by_item=there(by_item),
+            block=block,
+            ends=tuple(ends),
+            starts=there(matrix.indptr.astype(np.int64)),
         )
-        return cls(visitor, item, weight, visitors, items, place, by_place, by_item, block)
 
     def smoothing(self, keep: Tensor) -> Smoothing:
         """Over the kept edges, each with 1 / sqrt(degree visitor × degree item)."""
         per_visitor = torch.bincount(self.visitor[keep], minlength=self.visitors).float()
         per_item = torch.bincount(self.item[keep], minlength=self.items).float()
-        norm = (per_visitor[self.visitor] * per_item[self.item]).rsqrt()
-        rows, columns = (order[keep[order]] for order in (self.by_place, self.by_item))  # kept edges in either order
-        place = self.place[self.visitor]
-        firsts = range(0, self.visitors, self.block)
-        ends = torch.searchsorted(place[rows], torch.tensor([*firsts[1:], self.visitors], device=keep.device))
         blocks, start = [], 0
-        for first, end in zip(firsts, ends.tolist(), strict=True):
+        for first, end in zip(range(0, self.visitors, self.block), self.ends, strict=True):
             width = min(self.block, self.visitors - first)
-            forth, back = rows[start:end], columns[start:end]
-            to_visitors = csr(place[forth] - first, self.item[forth], norm[forth], (width, self.items))
-            to_items = csr(self.item[back], place[back] - first, norm[back], (self.items, width))
-            blocks.append((to_visitors, to_items))
+            sides = []
+            for order in (self.by_place[start:end], self.by_item[start:end]):
+                kept = order[keep[order]]
+                visitor, item = self.visitor[kept], self.item[kept]
+                sides.append((self.place[visitor] - first, item, (per_visitor[visitor] * per_item[item]).rsqrt()))
+            (row, column, forth), (column_back, row_back, back) = sides
+            to_visitors = csr(row, column, forth, (width, self.items))
+            blocks.append((to_visitors, csr(row_back, column_back, back, (self.items, width))))
             start = end
         return Smoothing(tuple(blocks))
 
     def pooling(self, keep: Tensor, askers: Tensor) -> Tensor:
         """[askers, items] CSR, rows sum to 1: the kept edges of these visitors, ascending, by their weights."""
-        place = torch.full((self.visitors,), -1, device=askers.device)
-        place[askers] = torch.arange(len(askers), device=askers.device)
-        edges = torch.nonzero(keep & (place[self.visitor] >= 0)).ravel()
-        asker, weight = place[self.visitor[edges]], self.weight[edges]
+        first, counts = self.starts[askers], self.starts[askers + 1] - self.starts[askers]
+        asker = torch.repeat_interleave(torch.arange(len(askers), device=askers.device), counts)
+        edges = torch.arange(len(asker), device=askers.device) + (first + counts - counts.cumsum(0))[asker]
+        asker, edges = asker[keep[edges]], edges[keep[edges]]
+        weight = self.weight[edges]
         total = torch.zeros(len(askers), device=weight.device).index_add_(0, asker, weight)
         return csr(asker, self.item[edges], weight / total[asker], (len(askers), self.items))
 
@@ -163,6 +185,7 @@ def train_graph(
         optimizer.step()
         schedule.step()
         report(step + 1, settings.steps, loss.item())
+        del loss  # it holds both views' graphs
     return _final_items(model, edges), state_of(model)
 
 
@@ -189,11 +212,12 @@ def _step_loss(model: GraphEncoder, edges: Edges, settings: GraphSettings, gener
     keep, smoothing = _dropped(edges, settings.drop, generator)
     items = model.items(smoothing, keep_own)
     others = model.items(_dropped(edges, settings.drop, generator)[1], keep_own) if settings.contrast else None
-    dropped = torch.nonzero(~keep).ravel()
-    chosen = dropped[torch.randint(len(dropped), (min(settings.batch, len(dropped)),), generator=generator).to(device)]
+    chosen = _some(~keep, settings.batch, generator)
     random_items = torch.randint(1, edges.items, (settings.negatives,), generator=generator).to(device)
     candidates, place = torch.unique(torch.cat([edges.item[chosen], random_items]), return_inverse=True)
-    askers, of = torch.unique(edges.visitor[chosen], return_inverse=True)  # a visitor's logits serve all of its edges
+    askers, of = torch.unique(
+        edges.visitor[chosen].long(), return_inverse=True
+    )  # a visitor's logits serve all of its edges
     target = place[: len(chosen)]
     visitors = F.normalize(edges.pooling(keep, askers) @ items, dim=-1)  # [askers, dim]
     loss = sampled_softmax(visitors, items[candidates], of, target, scale=model.log_scale.exp())
@@ -201,6 +225,12 @@ def _step_loss(model: GraphEncoder, edges: Edges, settings: GraphSettings, gener
         sample = candidates[:2_048]
         loss = loss + settings.contrast * info_nce(items[sample], others[sample], temperature=0.2)
     return loss
+
+
+def _some(mask: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """[n ≤ most] places where `mask` holds, drawn with replacement."""
+    places = torch.nonzero(mask).ravel()
+    return places[torch.randint(len(places), (min(most, len(places)),), generator=generator).to(mask.device)]
 
 
 def _dropped(edges: Edges, drop: float, generator: torch.Generator) -> tuple[Tensor, Smoothing]:

@@ -31,7 +31,7 @@ def sampled_softmax(
     target: Tensor,
     *,
     scale: Tensor | float,
-    bias: Tensor | float = 0.0,
+    bias: Tensor | None = None,
     weight: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy of many targets a query among candidates that all queries share, as one matrix product.
@@ -47,6 +47,9 @@ def sampled_softmax(
         Scalar weighted mean in nats.
     Source: sampled softmax with the logQ correction, Yi et al., RecSys 2019.
     """
-    logits = query @ candidates.T * scale + bias  # [queries, n]
-    losses = logits.logsumexp(dim=-1)[of] - logits[of, target]
+    # The logits are the largest tensor of a step: nothing but their sum is made of them, so that they are held once.
+    query = query * scale
+    mass = F.linear(query, candidates, bias).logsumexp(dim=-1)  # [queries]
+    right = (query[of] * candidates[target]).sum(dim=-1)  # [pairs]
+    losses = mass[of] - (right if bias is None else right + bias[target])
     return losses.mean() if weight is None else (losses * weight).sum() / weight.sum()

@@ -22,24 +22,27 @@ def csr(row: Tensor, column: Tensor, value: Tensor, shape: tuple[int, int]) -> T
     return torch.sparse_csr_tensor(pointer, column.int(), value, size=shape)
 
 
-def block_size(visitors: int, device: torch.device) -> int:
-    """Of one block: a GPU has no such cache, and wants few and large products."""
-    return BLOCK_VISITORS if device.type == "cpu" else max(visitors, 1)
+def block_size(matrix: sp.csr_matrix, device: torch.device) -> int:
+    """Visitors of one block: a GPU has no such cache, and wants few and large products. Every block has a pointer an
+    item, and all of them should not be more than the edges."""
+    visitors, items = matrix.shape
+    return max(BLOCK_VISITORS, visitors * items // max(matrix.nnz, 1)) if device.type == "cpu" else max(visitors, 1)
 
 
-def near_each_other(matrix: sp.csr_matrix) -> NDArray[np.int64]:
+def near_each_other(matrix: sp.csr_matrix) -> NDArray[np.int32]:
     """[visitors] a place for each, so that visitors of the same items stand together and their items stay in the cache.
 
     Noise on the items is smoothed over the graph: what is left of it differs most between parts that share least.
     """
     to_visitors = sp.csr_matrix((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
-    to_items = to_visitors.T.tocsr()
-    per_visitor, per_item = (np.maximum(np.diff(side.indptr), 1) for side in (to_visitors, to_items))
+    to_items = to_visitors.T
+    per_visitor = np.maximum(np.diff(matrix.indptr), 1)
+    per_item = np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1)
     signal = np.random.default_rng(0).standard_normal(matrix.shape[1])
     for _ in range(ROUNDS):
         visitors = to_visitors @ signal / per_visitor
         signal = to_items @ visitors / per_item
-    place = np.empty(matrix.shape[0], dtype=np.int64)
+    place = np.empty(matrix.shape[0], dtype=np.int32)
     place[np.argsort(visitors, kind="stable")] = np.arange(matrix.shape[0])
     return place
 
