@@ -19,6 +19,7 @@ from benchmarks.results_store import RESULTS
 from benchmarks.synthetic import DAYS, catalogue, events, joined
 from recommender.encoders.progress import Progress
 from recommender.encoders.stack import StackSettings
+from recommender.encoders.tables import VISITORS_AT_ONCE
 from recommender.encoders.warm import NAME, read
 from recommender.learning import PipelineSettings
 from recommender.pipeline import train_version
@@ -87,7 +88,9 @@ def peak_memory(share: float) -> dict[str, Any]:
 def _peak_gb(numbers: dict[str, int]) -> float:
     log = events(numbers["events"], numbers["visitors"], numbers["items"], seed=1)
     settings = PipelineSettings(stack=StackSettings(effort=COLD_EFFORT))
-    train_version(log, catalogue(numbers["items"]), settings, _silent)
+    table, _ = train_version(log, catalogue(numbers["items"]), settings, _silent)
+    for at in range(0, len(table.visitor), VISITORS_AT_ONCE):
+        table.visitor_vector[at : at + VISITORS_AT_ONCE]  # encoded when they are written
     return _resident_gb()
 
 

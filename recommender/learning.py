@@ -18,9 +18,10 @@ from recommender.encoders.fusion import fit_weights, fuse, lay_out, popularity_p
 from recommender.encoders.habits import fit_habits
 from recommender.encoders.listwise import Example
 from recommender.encoders.ranker import fit_ranker
-from recommender.encoders.stack import Stack, StackSettings, encode_visitors, train_stack
-from recommender.encoders.tables import Part
+from recommender.encoders.stack import Stack, StackSettings, train_stack
+from recommender.encoders.tables import Part, Vectors
 from recommender.encoders.training import EpochReport, State, read_written, silent, written
+from recommender.encoders.visitor_vectors import VisitorVectors
 from recommender.evaluation.baselines import ALL_KINDS, FOREVER, popularity
 from recommender.evaluation.judge import relevant_items
 from recommender.evaluation.served import ServedLists
@@ -106,7 +107,7 @@ class Moment:
     popularity: Floats
     parts: tuple[Part, ...]
     fused: Floats
-    visitors: Floats
+    visitors: Vectors
     statistics: Floats
     now: int
 
@@ -117,7 +118,7 @@ def moment(stack: Stack, parts: tuple[Part, ...], log: EventLog, now: int) -> Mo
     counts = popularity(grouped, len(stack.items), now)
     fused = fuse(stack.vectors | {"popularity": popularity_part(counts)}, parts)
     fused[0] = 0.0
-    visitors = encode_visitors(stack.visitor_encoder(parts), fused, grouped, now)
+    visitors = VisitorVectors(stack.visitor_encoder(parts), fused, grouped, now)
     statistics = item_statistics(grouped, len(stack.items), now, stack.price_cents)
     return Moment(grouped, counts, parts, fused, visitors, statistics, now)
 
@@ -135,18 +136,19 @@ def weigh(stack: Stack, validation: Lesson) -> tuple[Part, ...]:
         return even
     sample = np.random.default_rng(stack.settings.seed).permutation(np.arange(1, len(stack.items)))[:WEIGHT_ITEMS]
     rows = np.union1d(sample, relevant.indices)
-    right = relevant.toarray()[:, rows] > 0
-    before = taken(seen.grouped, len(stack.items))[asked].toarray()[:, rows] > 0
+    right = relevant[:, rows].toarray() > 0
+    before = taken(seen.grouped.of(asked), len(stack.items))[:, rows].toarray() > 0
     if (right & ~before).any():
         right &= ~before
-    cosines = np.stack([_cosine(seen, part, asked, rows) for part in even], axis=-1)
+    visitors = seen.visitors[asked]
+    cosines = np.stack([_cosine(visitors, seen.fused[rows], part) for part in even], axis=-1)
     return lay_out(stack.dims, fit_weights(cosines, right, tuple(stack.dims)))
 
 
-def _cosine(seen: Moment, part: Part, asked: NDArray[np.int64], rows: NDArray[np.int64]) -> Floats:
-    """[asked, rows] cosine of one part."""
+def _cosine(visitors: Floats, items: Floats, part: Part) -> Floats:
+    """[visitors, items] cosine of one part."""
     columns = slice(part.start, part.stop)
-    return seen.visitors[asked, columns] @ seen.fused[rows, columns].T / np.float32(part.weight)
+    return visitors[:, columns] @ items[:, columns].T / np.float32(part.weight)
 
 
 def taken(grouped: Histories, item_rows: int) -> sp.csr_matrix:
@@ -179,11 +181,21 @@ def learn_ranker(
 ) -> dict[str, Any]:
     """The ranker's weights from what visitors did next, among the candidates that they would have been shown.
 
-    One moment only, the one up to which the encoders know everything: later ones, with encoders that lag behind, taught
-    a ranker that was worse on Complete Journey (new items .054 against .062).
-
     Args:
         without: features that it must not use, to measure what they add.
+    """
+    examples, habits = _lists_of_the_past(stack, parts, validation, settings)
+    ranker = fit_ranker(examples, seed=stack.settings.seed, without=without)
+    return ranker and ranker | {"habits": habits}
+
+
+def _lists_of_the_past(
+    stack: Stack, parts: tuple[Part, ...], validation: Lesson, settings: PipelineSettings
+) -> tuple[list[Example], dict[str, Any]]:
+    """(what the ranker learns from, the network of habits that is one of its features).
+
+    One moment only, the one up to which the encoders know everything: later ones, with encoders that lag behind, taught
+    a ranker that was worse on Complete Journey (new items .054 against .062).
     """
     seen = moment(stack, parts, validation.log, validation.first.start)
     asked, later = relevant_items(validation.later, seen.grouped, stack.items)
@@ -199,5 +211,4 @@ def learn_ranker(
         next_rows = first.indices[first.indptr[at] : first.indptr[at + 1]] if at is not None else []
         later_rows = later.indices[later.indptr[number] : later.indptr[number + 1]]
         examples.append(Example(features, np.isin(rows, next_rows), np.isin(rows, later_rows)))
-    ranker = fit_ranker(examples, seed=seed, without=without)
-    return ranker and ranker | {"habits": habits}
+    return examples, habits

@@ -56,7 +56,7 @@ def trained() -> tuple[EmbeddingTable, Verdict, list[Progress]]:
 
 def own_camp_share(table: EmbeddingTable) -> float:
     """Share of the ten nearest items of each visitor that are of its own camp."""
-    scores = table.visitor_vector @ table.vector[:40].T
+    scores = table.visitor_vector[:] @ table.vector[:40].T
     best = table.item[np.argsort(-scores, axis=1)[:, :10]]
     wanted = np.where((table.visitor - 1) % 2 == 0, 1, 0)  # visitor 1 buys odd items
     return float((best % 2 == wanted[:, None]).mean())

@@ -146,11 +146,12 @@ def train_stack(
         keep: holds what the steps "content", "graph" and "sequence" made.
     """
     vocabulary = Vocabulary(items.item)
-    grouped = histories(log, vocabulary)
     content, content_encoder = (
         (start.content, start.content_encoder) if start else train_content(items, settings, stage, keep)
     )
-    graph, graph_state = _graph_vectors(grouped, content, settings, stage, start, keep)
+    # Grouped anew for the sequence: the graph's training takes the most memory of all, and needs no histories.
+    graph, graph_state = _graph_vectors(_interactions(log, vocabulary), content, settings, stage, start, keep)
+    grouped = histories(log, vocabulary)
     side = np.concatenate([content, graph], axis=1)  # the Transformer's items start from what is known of them
     encoder = _sequence_encoder(grouped, side, settings, stage, start, keep)
     with torch.no_grad():
@@ -206,12 +207,16 @@ def _learn_content(
     return rows, ContentEncoder(features, attributes, layers) if features else None
 
 
-def _graph_vectors(
-    grouped: Histories, content: Floats, settings: StackSettings, stage: StageReport, start: Start | None, keep: Keep
-) -> tuple[Floats, State]:
-    kind_weights = np.array(KIND_WEIGHTS, dtype=np.float32)
+def _interactions(log: EventLog, items: Vocabulary) -> sp.csr_matrix:
+    """[visitors, item rows] what the graph's edges weigh."""
+    grouped = histories(log, items)
     now = int(grouped.at.max(initial=0))
-    matrix = visitor_item_matrix(grouped, len(content), now, 1e9, kind_weights)
+    return visitor_item_matrix(grouped, len(items), now, 1e9, np.array(KIND_WEIGHTS, dtype=np.float32))
+
+
+def _graph_vectors(
+    matrix: sp.csr_matrix, content: Floats, settings: StackSettings, stage: StageReport, start: Start | None, keep: Keep
+) -> tuple[Floats, State]:
     steps = _between(40, settings.effort * 5e7 / max(matrix.nnz, 1), 100)
 
     def compute() -> State:
@@ -268,28 +273,3 @@ def sequence_epochs(grouped: Histories, settings: StackSettings) -> int:
 
 def _between(low: int, value: float, high: int) -> int:
     return int(min(max(value, low), high))
-
-
-@torch.no_grad()
-def encode_visitors(encoder: VisitorEncoder, fused: Floats, grouped: Histories, now: int, chunk: int = 256) -> Floats:
-    """[visitors, dim] float32 unit norm: the visitor encoder on the newest events of every history.
-
-    Args:
-        fused: [item rows, dim], row 0 zero. now: seconds since 1970 UTC that ages count from.
-    """
-    table = torch.from_numpy(fused)
-    counts = np.diff(grouped.offsets)
-    lengths = np.minimum(counts, encoder.settings.pool_length)
-    out = np.zeros((len(counts), fused.shape[1]), dtype=np.float32)
-    order = np.argsort(lengths, kind="stable")  # similar lengths together: little padding
-    for at in range(0, len(order), chunk):
-        numbers = order[at : at + chunk]
-        length = max(int(lengths[numbers].max()), 1)
-        place = grouped.offsets[numbers + 1][:, None] - length + np.arange(length)[None, :]  # left-padded
-        inside = place >= grouped.offsets[numbers][:, None]
-        place = np.where(inside, place, 0)
-        vectors = table[torch.from_numpy(np.where(inside, grouped.item[place], 0))]
-        kinds = torch.from_numpy(np.where(inside, grouped.kind[place], 0))
-        ages = np.where(inside, np.maximum(now - grouped.at[place], 0), 0).astype(np.float32)
-        out[numbers] = encoder(vectors, kinds, torch.from_numpy(ages)).numpy()
-    return out

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,20 @@ class Cold(StrEnum):
     CATALOGUE = "catalogue"  # none of its items is left
 
 
+VISITORS_AT_ONCE: Final = 16_384  # whose vectors are asked for and written together: bounds the memory
+
+
+class Vectors(Protocol):
+    """[n, dim] float32, unit norm: an array, or what computes its rows when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, chosen: slice | NDArray[np.int64], /) -> NDArray[np.float32]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class EmbeddingTable:
     """One trained version, ready to be written.
@@ -47,7 +62,7 @@ class EmbeddingTable:
         is_cold: [items] bool, no event in training: collaborative parts predicted from content.
         parts: the slices of `vector`.
         visitor: [visitors] int64, `Visitor.pk`.
-        visitor_vector: [visitors, dim] float32, unit norm: the visitor encoder's output on each history.
+        visitor_vector: [visitors, dim]: the visitor encoder's output on each history.
         pair_item, pair_other: [pairs] keys: `other` is often bought with `item`, best first within an item.
         pair_score: [pairs] float32, 0..1. pair_support: [pairs] int32, different visitors who bought both.
         artifacts: name → bytes. "visitor_encoder.onnx" (see encoders/visitor_onnx.py), "encoders.safetensors" (see
@@ -66,7 +81,7 @@ class EmbeddingTable:
     is_cold: NDArray[np.bool_]
     parts: tuple[Part, ...]
     visitor: NDArray[np.int64]
-    visitor_vector: NDArray[np.float32]
+    visitor_vector: Vectors
     pair_item: NDArray[np.generic]
     pair_other: NDArray[np.generic]
     pair_score: NDArray[np.float32]

@@ -31,13 +31,13 @@ from recommender.dataset.ranking_features import (
 )
 from recommender.dataset.sequences import Histories
 from recommender.dataset.visitor_statistics import visitor_statistics
-from recommender.encoders.tables import Part
+from recommender.encoders.tables import Part, Vectors
 from recommender.evaluation.baselines import Scorer
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 POPULAR = 50
-CHUNK = 128  # visitors looked at together
+CHUNK = 32  # visitors looked at together
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class ServedLists:
     """One version's vectors and one moment's histories.
 
     Attributes:
-        items: [item rows, dim] fused vectors, row 0 is padding. visitors: [visitors, dim] visitor vectors.
+        items: [item rows, dim] fused vectors, row 0 is padding. visitors: [visitors, dim].
         parts: slices of the vectors. popularity: [item rows]. statistics: [item rows, len(STATISTICS)].
         links: relation → [item rows, item rows] CSR. grouped: histories up to `now`, seconds since 1970 UTC.
         ranker: whose "habits" are asked. nearest: how many candidates the vectors give.
     """
 
     items: Floats
-    visitors: Floats
+    visitors: Vectors
     parts: tuple[Part, ...]
     popularity: Floats
     statistics: Floats
@@ -63,33 +63,24 @@ class ServedLists:
     nearest: int = 150
 
     @cached_property
-    def newest(self) -> tuple[sp.csr_matrix, ...]:
-        """A [visitors, item rows] CSR a window: how much the links of each visitor's newest items count."""
-        return newest_items(self.grouped, len(self.items))
-
-    @cached_property
     def popular(self) -> Ints:
         return np.argsort(-self.popularity[1:], kind="stable")[:POPULAR] + 1
-
-    @cached_property
-    def kinds_of_visitor(self) -> Floats:
-        """[visitors, len(VISITOR)]"""
-        return visitor_statistics(self.grouped, self.now)
 
     def features(self, numbers: Ints) -> Iterator[tuple[Ints, Floats]]:
         """For each visitor: (candidate item rows [n], ranking features [n, features])."""
         parts = [(part.name, part.start, part.stop, part.weight) for part in self.parts]
         for at in range(0, len(numbers), CHUNK):
             chunk = numbers[at : at + CHUNK]
-            similarity = self.visitors[chunk] @ self.items.T  # [chunk, item rows]
+            asked, visitors = self.grouped.of(chunk), self.visitors[chunk]
+            kinds = visitor_statistics(asked, self.now)
+            similarity = visitors @ self.items.T  # [chunk, item rows]
             similarity[:, 0] = -np.inf
             k = min(self.nearest, similarity.shape[1] - 1)
             near = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-            linked = [
-                [sp.csr_matrix(weights[chunk] @ self.links[relation]) for weights in self.newest]
-                for relation in RELATIONS
-            ]
+            newest = newest_items(asked, len(self.items))
+            linked = [[sp.csr_matrix(weights @ self.links[relation]) for weights in newest] for relation in RELATIONS]
             flat = [matrix for windows in linked for matrix in windows]
+            del similarity, newest
             for place, number in enumerate(chunk):
                 of_links = [_row(matrix, place) for matrix in flat]
                 own, own_rows = self._own(number)
@@ -104,16 +95,15 @@ class ServedLists:
                 owned = nothing_owned(len(rows))
                 known = np.isin(own_rows, rows)
                 owned[np.searchsorted(rows, own_rows[known])] = own[known]
-                alike = part_similarities(self.items[rows], self.visitors[number], parts)
-                kind = self.kinds_of_visitor[number]
-                yield rows, ranking_features(alike, links, self.statistics[rows], owned, kind, self.ranker)
+                alike = part_similarities(self.items[rows], visitors[place], parts)
+                yield rows, ranking_features(alike, links, self.statistics[rows], owned, kinds[place], self.ranker)
 
     def _own(self, number: np.int64) -> tuple[Floats, Ints]:
         """([own items, len(OWN)], their item rows ascending)."""
         events = slice(self.grouped.offsets[number], self.grouped.offsets[number + 1])
         rows, group = np.unique(self.grouped.item[events], return_inverse=True)
         age_days = (np.maximum(self.now - self.grouped.at[events], 0) / DAY_SECONDS).astype(np.float32)
-        return own_facts(group, len(rows), self.grouped.kind[events], age_days), rows
+        return own_facts(group, len(rows), self.grouped.kind[events], age_days), rows.astype(np.int64)
 
     def scorer(self, ranker: dict[str, Any]) -> Scorer:
         """Scores of every item for the judge: the ranker's for candidates, minus infinity for the rest."""

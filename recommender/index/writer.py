@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recommender.catalog import item_key
 from recommender.conf import conf
-from recommender.encoders.tables import EmbeddingTable
+from recommender.encoders.tables import VISITORS_AT_ONCE, EmbeddingTable
 from recommender.exceptions import DimensionMismatch, InvalidVectors
 from recommender.index.locks import lock_until_commit
 from recommender.index.partitions import (
@@ -119,8 +119,12 @@ def _write_visitors(version: ModelVersion, table: EmbeddingTable) -> None:
 
 def _visitor_rows(table: EmbeddingTable) -> Iterator[tuple[Any, ...]]:
     now = timezone.now()
-    for visitor, vector in zip(table.visitor.tolist(), pack_vectors(table.visitor_vector), strict=True):
-        yield visitor, vector, now
+    for at in range(0, len(table.visitor), VISITORS_AT_ONCE):
+        few = slice(at, at + VISITORS_AT_ONCE)
+        vectors = table.visitor_vector[few]
+        _check_vectors(vectors)
+        for visitor, vector in zip(table.visitor[few].tolist(), pack_vectors(vectors), strict=True):
+            yield visitor, vector, now
 
 
 def shop_keys(column: NDArray[np.generic]) -> list[Any]:
@@ -134,7 +138,12 @@ def _check(table: EmbeddingTable) -> None:
     lengths = {len(column) for column in columns}
     if lengths != {items} or table.visitor_vector.shape != (len(table.visitor), dim):
         raise DimensionMismatch(DimensionMismatch.__doc__)
-    for vectors in (table.vector, table.visitor_vector):
-        norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
-        if not np.all(np.isfinite(norms) & (norms > 0)) or not np.all(np.isfinite(table.popularity)):
-            raise InvalidVectors(InvalidVectors.__doc__)
+    _check_vectors(table.vector)
+    if not np.all(np.isfinite(table.popularity)):
+        raise InvalidVectors(InvalidVectors.__doc__)
+
+
+def _check_vectors(vectors: NDArray[np.float32]) -> None:
+    norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
+    if not np.all(np.isfinite(norms) & (norms > 0)):
+        raise InvalidVectors(InvalidVectors.__doc__)
