@@ -63,8 +63,9 @@ def train_version(
     seen_until = validation.first.start
     beginning = begin(left, items, settings.stack, seen_until, settings.full_training_days, stage, stage.keep)
     before = train_stack(validation.log, items, settings.stack, stage, beginning.start, stage.keep)
-    leaves = leave(before, items, seen_until, beginning.began)
+    leaves, cold = leave(before, items, seen_until, beginning.began), beginning.cold
     learned = complete(before, validation, train, items, settings, stage)
+    del before, beginning, validation  # as large as what goes on from them
 
     learned, comparison = compared(learned, train, holdout, settings, stage)
 
@@ -78,7 +79,7 @@ def train_version(
     verdict = replace(verdict, details=comparison.details)
     vectors_done(1, 1, 0.0)
     table.artifacts[LEFT] = leaves
-    return replace(table, cold=beginning.cold), verdict
+    return replace(table, cold=cold), verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +143,16 @@ def compare(
     everything = taken(seen.grouped, rows)
     before = everything[asked]
 
-    def ranked(scorers: Mapping[str, Scorer]) -> dict[str, Ranked]:
-        return {name: rank(score, asked, everything) for name, score in scorers.items()}
+    def ranked(score: Scorer) -> Ranked:
+        return rank(score, asked, everything)
 
-    baselines = ranked(
-        {
-            "popularity": popular(seen.grouped, rows, seen.now),
-            "item_knn": item_knn(seen.grouped, rows, seen.now),
-            "own_decayed": own_decayed(seen.grouped, rows, seen.now, PURCHASES),
-        }
-    )
-    ours = ranked(served_lists(stack, seen, settings, learned.ranker).scorers(rankers, asked))
-    return {name: _comparison(baselines | {"ours": lists}, relevant, before) for name, lists in ours.items()}
+    baselines = {  # one after the other: each is as large as the log
+        "popularity": ranked(popular(seen.grouped, rows, seen.now)),
+        "item_knn": ranked(item_knn(seen.grouped, rows)),
+        "own_decayed": ranked(own_decayed(seen.grouped, rows, seen.now, PURCHASES)),
+    }
+    ours = served_lists(stack, seen, settings, learned.ranker).scorers(rankers, asked)
+    return {name: _comparison(baselines | {"ours": ranked(score)}, relevant, before) for name, score in ours.items()}
 
 
 def _comparison(ranked: dict[str, Ranked], relevant: sp.csr_matrix, before: sp.csr_matrix) -> Comparison:

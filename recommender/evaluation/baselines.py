@@ -7,7 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recommender.dataset.graph import visitor_item_matrix
+from recommender.dataset.graph import binary_matrix, visitor_item_matrix
+from recommender.dataset.portions import portions
 from recommender.dataset.sequences import Histories, first_of_a_day
 from recommender.dataset.split import DAY
 
@@ -18,6 +19,7 @@ Scorer = Callable[[NDArray[np.int64]], Floats]
 ALL_KINDS: Final = np.array([0.0, 0.3, 0.4, 0.7, 1.0], dtype=np.float32)  # view, click, cart, purchase
 PURCHASES: Final = np.array([0.0, 0.0, 0.0, 0.0, 1.0], dtype=np.float32)
 FOREVER: Final = 1e9  # days of decay that change nothing
+ENTRIES: Final = 4_000_000  # cosines looked at together: bounds the memory
 
 
 def popularity(grouped: Histories, item_rows: int, now: int, decay_days: float = 30.0) -> Floats:
@@ -49,32 +51,35 @@ def own_decayed(
     return lambda visitors: own[visitors].toarray()
 
 
-def item_knn(grouped: Histories, item_rows: int, now: int, neighbours: int = 100) -> Scorer:
+def item_knn(grouped: Histories, item_rows: int, neighbours: int = 100) -> Scorer:
     """Cosine of the items' visitor sets, the nearest `neighbours` of each item kept, summed over the history."""
-    taken = visitor_item_matrix(grouped, item_rows, now, FOREVER, ALL_KINDS)
-    taken.data[:] = 1.0
-    norm = np.sqrt(np.maximum(np.asarray(taken.sum(axis=0)).ravel(), 1.0))
-    unit = sp.csr_matrix(taken.multiply(1.0 / norm))
-    similarity = _nearest(sp.csr_matrix(unit.T), unit, neighbours)
+    taken = binary_matrix(grouped.offsets, grouped.item, item_rows)
+    norm = np.sqrt(np.maximum(np.bincount(taken.indices, minlength=item_rows), 1.0))
+    unit = sp.csr_matrix(((1.0 / norm).astype(np.float32)[taken.indices], taken.indices, taken.indptr), taken.shape)
+    similarity = _nearest(unit, neighbours)
     return lambda visitors: (taken[visitors] @ similarity).toarray()
 
 
-def _nearest(by_item: sp.csr_matrix, unit: sp.csr_matrix, neighbours: int, chunk: int = 1_024) -> sp.csr_matrix:
-    """[items, items] CSR, the `neighbours` largest of each row, without the diagonal."""
-    rows, columns, values = [], [], []
-    busy = np.flatnonzero(np.diff(by_item.indptr))
-    for at in range(0, len(busy), chunk):
-        chosen = busy[at : at + chunk]
-        block = (by_item[chosen] @ unit).toarray()
-        block[np.arange(len(chosen)), chosen] = 0.0
-        k = min(neighbours, block.shape[1])
-        best = np.argpartition(-block, k - 1, axis=1)[:, :k]
-        rows.append(np.repeat(chosen, k))
-        columns.append(best.ravel())
-        values.append(np.take_along_axis(block, best, axis=1).ravel())
-    shape = (by_item.shape[0], by_item.shape[0])
-    if not rows:
-        return sp.csr_matrix(shape, dtype=np.float32)
-    matrix = sp.csr_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
-    matrix.eliminate_zeros()
-    return matrix
+def _nearest(unit: sp.csr_matrix, neighbours: int) -> sp.csr_matrix:
+    """[items, items] CSR of the `neighbours` largest cosines of each item of [visitors, items], without its own."""
+    by_item = unit.T.tocsr()
+    reached = sp.csr_matrix((np.ones(by_item.nnz), by_item.indices, by_item.indptr), by_item.shape) @ np.diff(
+        unit.indptr
+    )
+    blocks = []
+    for few in portions(np.minimum(reached, unit.shape[1]).astype(np.int64), ENTRIES):
+        block = sp.csr_matrix(by_item[few] @ unit)
+        row = np.repeat(np.arange(few.start, few.stop), np.diff(block.indptr))
+        block.data[block.indices == row] = 0.0
+        blocks.append(_largest(block, neighbours))
+    return sp.csr_matrix(sp.vstack(blocks, format="csr"))
+
+
+def _largest(matrix: sp.csr_matrix, most: int) -> sp.csr_matrix:
+    """The `most` largest values of each row, those above 0."""
+    kept = matrix.data > 0
+    for first, last in zip(matrix.indptr[:-1].tolist(), matrix.indptr[1:].tolist(), strict=True):
+        if last - first > most:
+            kept[first + np.argpartition(-matrix.data[first:last], most)[most:]] = False
+    indptr = np.append(0, np.cumsum(kept))[matrix.indptr]
+    return sp.csr_matrix((matrix.data[kept], matrix.indices[kept], indptr), matrix.shape)

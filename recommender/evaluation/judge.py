@@ -16,7 +16,7 @@ from recommender.evaluation.metrics import hits, ndcg, recall, top
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 LISTED: Final = 20  # slots that are looked at
-CHUNK: Final = 128  # visitors scored at once
+CHUNK: Final = 32  # visitors scored at once
 
 
 def relevant_items(holdout: Holdout, grouped: Histories, items: Vocabulary) -> tuple[Ints, sp.csr_matrix]:
