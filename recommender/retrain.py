@@ -15,6 +15,7 @@ from recommender.capture.tables import EventLog, ItemTable
 from recommender.checkpoints import Checkpoints, inputs_hash
 from recommender.conf import conf, min_buyers
 from recommender.dataset.cleaning import cap_quantities
+from recommender.dataset.distinct import distinct
 from recommender.encoders.progress import Progress, Report
 from recommender.encoders.stack import StackSettings
 from recommender.encoders.tables import Cold
@@ -126,7 +127,7 @@ def _describe(
     """Write down what this run learns from, and what was cleaned away before; returns the counts."""
     counts: dict[str, Any] = {
         "events": len(log),
-        "visitors": len(set(log.visitor.tolist())),
+        "visitors": len(distinct(log.visitor)),
         "items": len(items),
         "augmentations": augmentations(run),
         **cleaning,

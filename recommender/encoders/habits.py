@@ -27,9 +27,8 @@ def fit_habits(examples: list[HabitExample], seed: int = 0, steps: int = SETTING
     visitors = [Example(each.inputs, each.again, each.again) for each in examples]
     model = learned(Ranker.of(visitors, SETTINGS), visitors, replace(SETTINGS, steps=steps), seed, _loss)
     network = model.as_json()
-    with torch.no_grad():
-        scores = model(torch.from_numpy(np.concatenate([each.inputs for each in examples])))
-    return network | {"least": float(np.quantile(scores.numpy(), LEAST_SHARE))}
+    scores = np.concatenate([model.scores(each.inputs) for each in examples])
+    return network | {"least": float(np.quantile(scores, LEAST_SHARE))}
 
 
 def _loss(model: Ranker, visitors: list[Example]) -> Tensor:

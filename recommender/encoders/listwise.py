@@ -64,11 +64,14 @@ class Ranker(nn.Module):
     @classmethod
     def of(cls, visitors: list[Example], settings: NetworkSettings) -> "Ranker":
         """A network for these features that knows nothing yet."""
-        rows = torch.from_numpy(np.concatenate([example.features for example in visitors]))  # [rows, features]
-        scale = rows.std(dim=0)
+        # One visitor at a time: all rows together would double the memory that they take.
+        count = sum(len(example.features) for example in visitors)
+        mean = sum(example.features.sum(axis=0, dtype=np.float64) for example in visitors) / count
+        squares = sum(np.square(example.features - mean).sum(axis=0) for example in visitors)
+        scale = torch.from_numpy(np.sqrt(squares / max(count - 1, 1))).float()
         # What never varied in training (a shop without prices, without clicks) must say nothing when it first does.
         scale = torch.where(scale <= 1e-4, torch.full_like(scale, SILENT), scale)
-        return cls(rows.mean(dim=0), scale, settings.hidden, settings.dropout)
+        return cls(torch.from_numpy(mean).float(), scale, settings.hidden, settings.dropout)
 
     def forward(self, features: Tensor) -> Tensor:
         """[rows, features] → [rows]."""
