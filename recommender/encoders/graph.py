@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recommender.encoders.losses import info_nce, sampled_softmax
-from recommender.encoders.propagation import Smoothing, block_size, csr, near_each_other
+from recommender.encoders.propagation import Smoothing, block_size, csr, near_each_other, unit_rows
 from recommender.encoders.training import EpochReport, State, resume, seeded, silent, state_of
 
 # torch announces that its CSR layout is young and unchecked; the products used here are covered by tests.
@@ -135,9 +135,8 @@ class GraphEncoder(nn.Module):
         x = self.from_content(self.content)
         if smoothing is None:
             return F.normalize(x, dim=-1)
-        own = self.own.weight if keep_own is None else self.own.weight * keep_own
-        x = x + own
-        return F.normalize(x + smoothing(x), dim=-1)
+        x += self.own.weight if keep_own is None else self.own.weight * keep_own
+        return unit_rows(x + smoothing(x))
 
 
 @dataclass(frozen=True, slots=True)

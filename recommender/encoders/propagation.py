@@ -81,3 +81,26 @@ class _Smoothed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         return ctx.smoothing.product(gradients[0].contiguous()), None
+
+
+def unit_rows(x: Tensor) -> Tensor:
+    """[rows, dim] → each row at unit norm, with a gradient."""
+    unit: Tensor = _Unit.apply(x)
+    return unit
+
+
+class _Unit(torch.autograd.Function):
+    """Keeps its result for the gradient: torch's `normalize` keeps what it was given, too, as large as all items."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        norm = x.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+        unit = x / norm
+        ctx.save_for_backward(unit, norm)
+        return unit
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (gradient,), (unit, norm) = gradients, ctx.saved_tensors
+        along = torch.einsum("rd,rd->r", gradient, unit)[:, None]
+        return torch.addcmul(gradient, unit, along, value=-1).div_(norm)

@@ -5,7 +5,7 @@ import torch
 
 from recommender.encoders import propagation
 from recommender.encoders.graph import Edges
-from recommender.encoders.propagation import csr, near_each_other
+from recommender.encoders.propagation import csr, near_each_other, unit_rows
 
 VISITORS, ITEMS = 23, 9
 
@@ -42,6 +42,16 @@ def test_its_gradient_is_that_of_the_matrix(edges: Edges) -> None:
     (dense(edges, keep) @ other * aim).sum().backward()
     assert x.grad is not None and other.grad is not None
     assert torch.allclose(x.grad, other.grad, atol=1e-5)
+
+
+def test_unit_rows_and_their_gradient_are_those_of_torch() -> None:
+    x, other = (torch.randn(7, 5, generator=torch.Generator().manual_seed(0)).requires_grad_() for _ in range(2))
+    aim = torch.randn(7, 5, generator=torch.Generator().manual_seed(1))
+    (unit_rows(x) * aim).sum().backward()
+    (torch.nn.functional.normalize(other, dim=-1) * aim).sum().backward()
+    assert x.grad is not None and other.grad is not None
+    assert torch.allclose(unit_rows(x), torch.nn.functional.normalize(other, dim=-1))
+    assert torch.allclose(x.grad, other.grad, atol=1e-6)
 
 
 def test_rows_without_an_edge_are_zero() -> None:
