@@ -10,6 +10,8 @@ import scipy.sparse as sp
 
 from recommender.capture.tables import EventLog, ItemTable
 from recommender.checkpoints import Checkpoints
+from recommender.dataset.ease_links import NAME as EASE_LINKS
+from recommender.dataset.ease_links import pack_ease
 from recommender.dataset.graph import item_pairs
 from recommender.dataset.item_encoder import NAME as ITEM_ENCODER
 from recommender.dataset.item_encoder import pack_encoder
@@ -194,6 +196,8 @@ def embed(
     item_encoder = stack.item_encoder(items, unknown)
     if item_encoder is not None:
         artifacts[ITEM_ENCODER] = pack_encoder(item_encoder)
+    ease = stack.links["ease"]
+    artifacts[EASE_LINKS] = pack_ease(keys, ease.indptr, ease.indices, ease.data)
     artifacts[ITEM_MAP] = map_items(keys, seen.fused[1:], seen.popularity[1:], parts, settings.stack.seed)
     return EmbeddingTable(
         item=keys,

@@ -33,8 +33,9 @@ ALLOWED = {
         "index",
         "experiments.assignment",
         "experiments.interleaving",
-        "dataset.ranking_features",
+        "dataset.ease_links",
         "dataset.link_packing",
+        "dataset.ranking_features",
         "dataset.text_features",
     }
     | {f"capture.{name}" for name in ("accounts", "consent", "openapi", "visitor")},

@@ -7,10 +7,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.dataset.ranking_features import LINKED_ITEMS, RELATIONS, link_weights
+from recommender.dataset.ranking_features import LINKED_ITEMS, LINKS, RELATIONS, link_weights
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+EASE: Final = RELATIONS.index("ease")
+EVER: Final = LINKS.index("ease_ever")
 ENTRY: Final = np.dtype([("row", "<u4"), ("strength", "<f2", (len(RELATIONS),))])
 
 
@@ -48,7 +50,7 @@ class Followed:
 
     Attributes:
         owner: [links] number of the item that each leads on from. rows: [links] item rows that they lead to.
-        strengths: [links, len(LINKS)] weighted by how much the item counts.
+        strengths: [links, len(LINKS)] weighted by how much the item counts; in "ease_ever" each counts once.
     """
 
     owner: Ints
@@ -72,7 +74,19 @@ def follow(packed: Sequence[bytes | memoryview], weights: Floats) -> Followed:
     counts = [len(entry) // ENTRY.itemsize for entry in packed]
     owner = np.repeat(np.arange(len(packed)), counts)
     weighted = strengths[:, :, None] * weights[owner][:, None]  # relations outside, windows inside, as in `LINKS`
-    return Followed(owner, rows, weighted.reshape(len(rows), strengths.shape[1] * weights.shape[1]))
+    columns = [weighted.reshape(len(rows), strengths.shape[1] * weights.shape[1]), strengths[:, [EASE]]]
+    return Followed(owner, rows, np.concatenate(columns, axis=1))
+
+
+def with_ever(newest: tuple[Ints, Floats], ever: tuple[Ints, Floats]) -> tuple[Ints, Floats]:
+    """(different item rows [n] ascending, [n, len(LINKS)]): where the newest items lead, with "ease_ever" from all that
+    the visitor took: (item rows [m] ascending, strengths [m])."""
+    rows = np.union1d(newest[0], ever[0])
+    strengths = np.zeros((len(rows), len(LINKS)), dtype=np.float32)
+    strengths[np.searchsorted(rows, newest[0])] = newest[1]
+    strengths[:, EVER] = 0.0
+    strengths[np.searchsorted(rows, ever[0]), EVER] = ever[1]
+    return rows, strengths
 
 
 def strongest(rows: Ints, strengths: Floats, most: int) -> Ints:

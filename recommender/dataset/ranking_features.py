@@ -1,7 +1,8 @@
 """What the ranker sees of a candidate. One definition for training, judging and serving, so that they cannot differ.
 
-A row holds how alike visitor and item are (by the fused vector and by each part), how the visitor's newest items lead
-to it (`links`), what is known of the item, what the visitor did with it before, and what kind of visitor asks.
+A row holds how alike visitor and item are (by the fused vector and by each part), how the visitor's newest items, and
+all that it ever took, lead to it (`links`), what is known of the item, what the visitor did with it before, and what
+kind of visitor asks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ OWN_ITEMS: Final = 150  # candidates that the visitor took before
 WINDOWS: Final = ("now", "lately")
 
 SIMILARITIES: Final = ("similarity", *(f"{part}_similarity" for part in PARTS))
-LINKS: Final = tuple(f"{relation}_{window}" for relation in RELATIONS for window in WINDOWS)
+LINKS: Final = (*(f"{relation}_{window}" for relation in RELATIONS for window in WINDOWS), "ease_ever")
 STATISTICS: Final = ("taken_7", "taken_30", "taken_90", "taken", "age", "idle", "repeat_share", "usual_days", "price")
 OWN: Final = (
     *(f"own_{days:g}" for days in PURCHASE_DECAYS),

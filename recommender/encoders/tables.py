@@ -66,8 +66,8 @@ class EmbeddingTable:
         pair_item, pair_other: [pairs] keys: `other` is often bought with `item`, best first within an item.
         pair_score: [pairs] float32, 0..1. pair_support: [pairs] int32, different visitors who bought both.
         artifacts: name → bytes. "visitor_encoder.onnx" (see encoders/visitor_onnx.py), "encoders.safetensors" (see
-            encoders/warm.py), "item_encoder.npz" (see dataset/item_encoder.py), "item_map.json" (see
-            encoders/item_map.py).
+            encoders/warm.py), "item_encoder.npz" (see dataset/item_encoder.py), "ease_links.npz" (see
+            dataset/ease_links.py), "item_map.json" (see encoders/item_map.py).
         ranker: JSON-ready parameters of the ranker (see dataset/ranking_features.py).
         losses: one {"stage", "epoch", "loss"} per epoch, for the curve in admin.
         cold: why the training began anew; None where it went on from another version.

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.conf import conf
-from recommender.dataset.link_packing import Followed, follow, newest_different
+from recommender.dataset.ease_links import EaseLinks
+from recommender.dataset.link_packing import Followed, follow, newest_different, with_ever
 from recommender.dataset.ranking_features import (
     DAY_SECONDS,
     LINKED_ITEMS,
@@ -129,10 +130,11 @@ class History:
         places = [known[place] for place in newest]
         return self.item[places].tolist(), follow([self.links[place] or b"" for place in places], weights)
 
-    def linked(self) -> Linked:
-        """Where the newest items lead."""
+    def linked(self, ease: EaseLinks | None = None) -> Linked:
+        """Where the newest items lead, and by EASE all of them; without `ease` the newest stand for all."""
         _items, followed = self.followed
-        return Linked(*followed.added_up())
+        newest = followed.added_up()
+        return Linked(*(newest if ease is None else with_ever(newest, ease.added_up(self.own[0]))))
 
     def without(self, item: Any) -> "History":
         """As if the visitor had never met this item."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from recommender.dataset.ranking_features import OWN
 from recommender.exceptions import NoLiveVersion, StillLoading
+from recommender.index.ease_links import ease_links
 from recommender.index.nearest import Vector
 from recommender.index.publish import live_version, may_be_served
 from recommender.models import ModelVersion, Visitor
@@ -88,7 +89,7 @@ def _scored(taste: Taste, asked: Asked, only: list[Any] | None = None) -> Scored
     candidates = retrieve(
         version,
         vector,
-        history.linked(),
+        history.linked(ease_links(version)),
         history.strongest_own(),
         asked.query.unwanted | history.opinions.refused,
         toward=history.opinions.pulled(version, vector),

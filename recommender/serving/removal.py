@@ -24,6 +24,7 @@ from recommender.dataset.ranking_features import (
     rank_candidates,
 )
 from recommender.dataset.text_features import unit_rows
+from recommender.index.ease_links import ease_links
 from recommender.serving.candidates import strengths_of
 from recommender.serving.history import History
 from recommender.serving.scoring import Scored, score
@@ -71,7 +72,7 @@ def _without(scored: Scored, cause: Any, encoder: VisitorEncoder) -> Floats:
     changed = replace(
         candidates,
         similarity=part_similarities(candidates.vectors, vector, parts),
-        links=strengths_of(history.linked(), candidates.row),
+        links=strengths_of(history.linked(ease_links(scored.version)), candidates.row),
     )
     without = score(scored.version, history, vector, changed)
     return without.scores - without.said + scored.said  # what the visitor said stays said
