@@ -38,7 +38,7 @@ def pack(fields: Mapping[str, str], columns: Mapping[str, Any]) -> bytes:
     return HEADER + rows.tobytes() + TRAILER
 
 
-def unpack(fields: Mapping[str, str], stream: bytes) -> NDArray[np.void]:
+def unpack(fields: Mapping[str, str], stream: bytes | bytearray) -> NDArray[np.void]:
     """The stream of `COPY … TO STDOUT (FORMAT binary)` → [rows] structured array with the fields by name.
 
     Raises:

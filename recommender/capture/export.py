@@ -36,18 +36,21 @@ def export_events(until: datetime | None = None) -> EventLog:
     """
     with transaction.atomic(), connection.cursor() as cursor:
         keys = _stage_items(cursor)
+        stream = bytearray()
         with cursor.copy(_query(until)) as copy:
-            rows = binary_copy.unpack(COPIED, b"".join(copy))
+            for part in copy:  # joined at the end, all parts would be held twice
+                stream += part
+        rows = binary_copy.unpack(COPIED, stream)
         cursor.execute("DROP TABLE export_item")
     ids = rows["id"].copy().view(">u8").reshape(-1, 2)
     order = np.lexsort((ids[:, 1], ids[:, 0], rows["at"]))
-    rows = rows[order]
+    del ids
     return EventLog(
-        visitor=rows["visitor"].astype(np.int64),
-        item=keys[rows["place"]],
-        kind=rows["kind"].astype(np.int8),
-        at=rows["at"].astype(np.int64) // binary_copy.MICROSECONDS + binary_copy.POSTGRES_EPOCH_SECONDS,
-        quantity=rows["quantity"].astype(np.float32),
+        visitor=rows["visitor"][order].astype(np.int64),
+        item=keys[rows["place"][order]],
+        kind=rows["kind"][order].astype(np.int8),
+        at=rows["at"][order].astype(np.int64) // binary_copy.MICROSECONDS + binary_copy.POSTGRES_EPOCH_SECONDS,
+        quantity=rows["quantity"][order].astype(np.float32),
     )
 
 
