@@ -1,5 +1,7 @@
 """The stages of a training, how far a run has come through them, and what it need not compute again."""
 
+import ctypes
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +25,13 @@ STAGES = {
 }
 
 
+def give_back() -> None:
+    """Hand freed memory back to the system: glibc keeps what lies between things still in use, 0.4 GB
+    after the ranker had been fitted."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
+
+
 class Stages:
     """Turns epochs of stages into `Progress` of the whole run, and keeps the losses and what steps made."""
 
@@ -38,11 +47,13 @@ class Stages:
         def epoch_done(epoch: int, epochs: int, loss: float) -> None:
             self._tell(stage, epoch, epochs, loss)
 
+        give_back()
         epoch_done(0, 1, 0.0)
         return epoch_done
 
     def keep(self, step: str, compute: Callable[[], State]) -> State:
         """What the step makes: read back where an earlier attempt has finished it."""
+        give_back()
         self.heard = []
         found = self.checkpoints.read(step) if self.checkpoints else None
         if found is None:
