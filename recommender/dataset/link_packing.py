@@ -7,12 +7,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.dataset.ranking_features import LINKED_ITEMS, LINKS, RELATIONS, link_weights
+from recommender.dataset.ranking_features import LINKED_ITEMS, RELATIONS, link_weights
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 EASE: Final = RELATIONS.index("ease")
-EVER: Final = LINKS.index("ease_ever")
 ENTRY: Final = np.dtype([("row", "<u4"), ("strength", "<f2", (len(RELATIONS),))])
 
 
@@ -76,17 +75,6 @@ def follow(packed: Sequence[bytes | memoryview], weights: Floats) -> Followed:
     weighted = strengths[:, :, None] * weights[owner][:, None]  # relations outside, windows inside, as in `LINKS`
     columns = [weighted.reshape(len(rows), strengths.shape[1] * weights.shape[1]), strengths[:, [EASE]]]
     return Followed(owner, rows, np.concatenate(columns, axis=1))
-
-
-def with_ever(newest: tuple[Ints, Floats], ever: tuple[Ints, Floats]) -> tuple[Ints, Floats]:
-    """(different item rows [n] ascending, [n, len(LINKS)]): where the newest items lead, with "ease_ever" from all that
-    the visitor took: (item rows [m] ascending, strengths [m])."""
-    rows = np.union1d(newest[0], ever[0])
-    strengths = np.zeros((len(rows), len(LINKS)), dtype=np.float32)
-    strengths[np.searchsorted(rows, newest[0])] = newest[1]
-    strengths[:, EVER] = 0.0
-    strengths[np.searchsorted(rows, ever[0]), EVER] = ever[1]
-    return rows, strengths
 
 
 def strongest(rows: Ints, strengths: Floats, most: int) -> Ints:

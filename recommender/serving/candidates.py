@@ -17,15 +17,37 @@ from recommender.models import ModelVersion, SavedFilter
 from recommender.telemetry import count_candidates
 
 POPULAR_CANDIDATES: Final = 50
+EVER: Final = LINKS.index("ease_ever")
 UNKNOWN: Final = bytes(4 * len(STATISTICS))
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """Where the visitor's newest items lead: rows: [n] ascending item rows; strengths: [n, len(LINKS)]."""
+    """Where the visitor's items lead.
+
+    Attributes:
+        rows, strengths: [n] ascending item rows and [n, len(LINKS)], from the newest items.
+        ever: (the same [m], [m]) of "ease_ever" from all items; None: the newest stand for all.
+    """
 
     rows: NDArray[np.int64]
     strengths: Floats
+    ever: tuple[NDArray[np.int64], Floats] | None = None
+
+    def strongest(self) -> NDArray[np.int64]:
+        """The rows that are candidates, ascending."""
+        if self.ever is None:
+            return strongest(self.rows, self.strengths, LINKED)
+        rows, strengths = self.ever
+        of_newest = strongest(self.rows, np.delete(self.strengths, EVER, axis=1), LINKED)
+        return np.union1d(of_newest, strongest(rows, strengths[:, None], LINKED))
+
+    def of(self, rows: NDArray[np.int64]) -> Floats:
+        """[n, len(LINKS)] strengths of these rows, 0 where nothing leads there."""
+        found = _looked_up(self.rows, self.strengths, rows)
+        if self.ever is not None:
+            found[:, EVER] = _looked_up(self.ever[0], self.ever[1][:, None], rows)[:, 0]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +90,7 @@ def retrieve(
         only: keys; these items, as far as the version knows them, and no others.
     """
     is_wide = only is None
-    numbered = strongest(linked.rows, linked.strengths, LINKED).tolist() if is_wide else ()
+    numbered = linked.strongest().tolist() if is_wide else ()
     named = own if only is None else only
     found = compare(
         version,
@@ -90,7 +112,7 @@ def retrieve(
     return Candidates(
         item=[row.item_id for row in rows],
         similarity=part_similarities(vectors, vector, parts),
-        links=strengths_of(linked, numbers),
+        links=linked.of(numbers),
         statistics=_statistics(rows),
         row=numbers,
         vectors=vectors,
@@ -111,12 +133,12 @@ def _none(version: ModelVersion) -> Candidates:
     return Candidates([], similarity, links, statistics, np.zeros(0, np.int64), vectors)
 
 
-def strengths_of(linked: Linked, rows: NDArray[np.int64]) -> Floats:
-    """[n, len(LINKS)] of the wanted rows, 0 where nothing leads there."""
-    if not len(linked.rows):
-        return np.zeros((len(rows), len(LINKS)), dtype=np.float32)
-    place = np.minimum(np.searchsorted(linked.rows, rows), len(linked.rows) - 1)
-    return np.where((linked.rows[place] == rows)[:, None], linked.strengths[place], np.float32(0.0))
+def _looked_up(known: NDArray[np.int64], values: Floats, rows: NDArray[np.int64]) -> Floats:
+    """[rows, columns] of `values` [known, columns], 0 for unknown rows."""
+    if not len(known):
+        return np.zeros((len(rows), values.shape[1]), dtype=np.float32)
+    place = np.minimum(np.searchsorted(known, rows), len(known) - 1)
+    return np.where((known[place] == rows)[:, None], values[place], np.float32(0.0))
 
 
 def _statistics(rows: list[Row]) -> Floats:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.conf import conf
 from recommender.dataset.ease_links import EaseLinks
-from recommender.dataset.link_packing import Followed, follow, newest_different, with_ever
+from recommender.dataset.link_packing import Followed, follow, newest_different
 from recommender.dataset.ranking_features import (
     DAY_SECONDS,
     LINKED_ITEMS,
@@ -133,8 +133,7 @@ class History:
     def linked(self, ease: EaseLinks | None = None) -> Linked:
         """Where the newest items lead, and by EASE all of them; without `ease` the newest stand for all."""
         _items, followed = self.followed
-        newest = followed.added_up()
-        return Linked(*(newest if ease is None else with_ever(newest, ease.added_up(self.own[0]))))
+        return Linked(*followed.added_up(), None if ease is None else ease.added_up(self.own[0]))
 
     def without(self, item: Any) -> "History":
         """As if the visitor had never met this item."""

@@ -25,7 +25,6 @@ from recommender.dataset.ranking_features import (
 )
 from recommender.dataset.text_features import unit_rows
 from recommender.index.ease_links import ease_links
-from recommender.serving.candidates import strengths_of
 from recommender.serving.history import History
 from recommender.serving.scoring import Scored, score
 from recommender.serving.visitor_vector import Pool, VisitorEncoder
@@ -72,7 +71,7 @@ def _without(scored: Scored, cause: Any, encoder: VisitorEncoder) -> Floats:
     changed = replace(
         candidates,
         similarity=part_similarities(candidates.vectors, vector, parts),
-        links=strengths_of(history.linked(ease_links(scored.version)), candidates.row),
+        links=history.linked(ease_links(scored.version)).of(candidates.row),
     )
     without = score(scored.version, history, vector, changed)
     return without.scores - without.said + scored.said  # what the visitor said stays said

@@ -5,7 +5,7 @@ import scipy.sparse as sp
 from recommender.capture.tables import VIEW, ItemTable
 from recommender.dataset import links as link_module
 from recommender.dataset.ease_links import pack_ease, unpack_ease
-from recommender.dataset.link_packing import follow, newest_different, pack_links, strongest, unpack_links, with_ever
+from recommender.dataset.link_packing import follow, newest_different, pack_links, strongest, unpack_links
 from recommender.dataset.links import alike, ease, follows, link_items, packed
 from recommender.dataset.ranking_features import LINKS, RELATIONS
 from recommender.dataset.sequences import Histories, histories
@@ -124,12 +124,3 @@ def test_all_that_a_visitor_ever_took_leads_on_by_ease() -> None:
     rows, strengths = links.added_up(["B", "D", "X"])
     assert (rows.tolist(), strengths.tolist()) == ([4, 5], [0.5, 1.25])
     assert [len(part) for part in links.added_up(["A", "E"])] == [0, 0]
-
-
-def test_the_whole_history_takes_the_place_of_the_newest_items() -> None:
-    newest = np.zeros((2, len(LINKS)), np.float32)
-    newest[:, LINKS.index("ease_now")] = newest[:, LINKS.index("ease_ever")] = [0.5, 0.7]
-    rows, sums = with_ever((np.array([3, 7]), newest), (np.array([3, 5]), np.array([2.0, 1.0], np.float32)))
-    assert rows.tolist() == [3, 5, 7]
-    assert sums[:, LINKS.index("ease_ever")].tolist() == [2.0, 1.0, 0.0]
-    assert sums[:, LINKS.index("ease_now")].tolist() == pytest.approx([0.5, 0.0, 0.7])
