@@ -155,7 +155,7 @@ def newest_items(grouped: Histories, item_rows: int) -> tuple[sp.csr_matrix, ...
 
 def ever_taken(grouped: Histories, item_rows: int) -> sp.csr_matrix:
     """[visitors, item rows] 1 for every item that a visitor ever took."""
-    pairs = distinct(grouped.owner * item_rows + grouped.item)
+    pairs = distinct(grouped.pairs(item_rows))
     shape = (len(grouped.visitor), item_rows)
     return sp.csr_matrix((np.ones(len(pairs), np.float32), (pairs // item_rows, pairs % item_rows)), shape=shape)
 
