@@ -74,9 +74,7 @@ class Ablation:
             keep=lambda step, compute: shared.keep(step, settings.stack, compute),
         )
         self.parts = weigh(self.before, self.lesson)
-        self.after = go_on(
-            Learned(self.before, self.parts, {}), self.train, self.items, settings, stage, "refit", self.lesson.since
-        ).stack
+        self.after = go_on(self.before.start(self.lesson.since), self.train, self.items, settings, stage, "refit")
 
     def variants(self) -> Iterator[tuple[str, Learned]]:
         """(name, what is asked): everything first."""

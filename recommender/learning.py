@@ -1,7 +1,7 @@
 """A log and what came after it → all that makes a list: encoders, the parts' weights, the ranker. Without Django."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from recommender.encoders.fusion import fit_weights, fuse, lay_out, popularity_p
 from recommender.encoders.habits import fit_habits
 from recommender.encoders.listwise import Example
 from recommender.encoders.ranker import fit_ranker
-from recommender.encoders.stack import Stack, StackSettings, train_stack
+from recommender.encoders.stack import Stack, StackSettings, Start, train_stack
 from recommender.encoders.tables import Part, Vectors
 from recommender.encoders.training import EpochReport, State, read_written, silent, written
 from recommender.encoders.visitor_vectors import VisitorVectors
@@ -53,16 +53,17 @@ class Learned:
 
 
 def learn(validation: Lesson, train: EventLog, items: ItemTable, settings: PipelineSettings, stage: Stages) -> Learned:
-    """Encoders from the log before the validation, then `complete`."""
-    stack = train_stack(validation.log, items, settings.stack, stage)
-    return complete(stack, validation, train, items, settings, stage)
+    """Encoders from the log before the validation, what to make of them, and then encoders that know all of `train`."""
+    before = train_stack(validation.log, items, settings.stack, stage)
+    parts, ranker = teach(before, validation, settings, stage)
+    stack = go_on(before.start(validation.since), train, items, settings, stage, "refit")
+    return Learned(stack, parts, ranker)
 
 
-def complete(
-    stack: Stack, validation: Lesson, train: EventLog, items: ItemTable, settings: PipelineSettings, stage: Stages
-) -> Learned:
-    """Weights and ranker from what came in the validation; at last the encoders go on with all of `train`, so that the
-    lists know its newest events."""
+def teach(
+    stack: Stack, validation: Lesson, settings: PipelineSettings, stage: Stages
+) -> tuple[tuple[Part, ...], dict[str, Any]]:
+    """The parts with their weights and the ranker, from what came in the validation."""
 
     def compute() -> State:
         fusion_done = stage("fusion")
@@ -72,21 +73,13 @@ def complete(
         return written({"parts": [asdict(part) for part in parts], "ranker": ranker})
 
     made = read_written(stage.keep("fusion", compute))
-    parts = tuple(Part(**part) for part in made["parts"])
-    return go_on(Learned(stack, parts, made["ranker"]), train, items, settings, stage, "refit", validation.since)
+    return tuple(Part(**part) for part in made["parts"]), made["ranker"]
 
 
-def go_on(
-    learned: Learned,
-    log: EventLog,
-    items: ItemTable,
-    settings: PipelineSettings,
-    stage: Stages,
-    name: str,
-    since: int,
-) -> Learned:
-    """The same with encoders that know the events of `log` from `since` on, too, in seconds since 1970 UTC; `name` is
-    the stage that this is.
+def go_on(start: Start, log: EventLog, items: ItemTable, settings: PipelineSettings, stage: Stages, name: str) -> Stack:
+    """Encoders that know all events of `log`; `name` is the stage that this is.
+
+    Without the stack that it starts from, which is gone by then in a training: two of a big shop's are half a gigabyte.
 
     What the ranker learned of a part's cosine holds while encoders know the histories that they are asked about: with
     stale encoders NDCG@10 on Amazon Beauty was .035, with these .053.
@@ -95,8 +88,7 @@ def go_on(
     def reports(of: str) -> EpochReport:
         return stage(name) if of == "sequence" else silent
 
-    stack = train_stack(log, items, settings.stack, reports, learned.stack.start(since), stage.within(name))
-    return replace(learned, stack=stack)
+    return train_stack(log, items, settings.stack, reports, start, stage.within(name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from recommender.evaluation.baselines import PURCHASES, Scorer, item_knn, own_de
 from recommender.evaluation.gate import Verdict, beaten, judge
 from recommender.evaluation.judge import Ranked, mean, measure, rank, relevant_items, split_by_taken, standard_error
 from recommender.evaluation.segments import by_history, by_segment, calibration
-from recommender.learning import Learned, PipelineSettings, complete, go_on, moment, served_lists, taken
+from recommender.learning import Learned, PipelineSettings, go_on, moment, served_lists, taken, teach
 from recommender.stages import Stages
 
 MAX_HOLDOUT_SHARE = 0.1  # of all events
@@ -66,12 +66,16 @@ def train_version(
     beginning = begin(left, items, settings.stack, seen_until, settings.full_training_days, stage, stage.keep)
     before = train_stack(validation.log, items, settings.stack, stage, beginning.start, stage.keep)
     leaves, cold = leave(before, items, seen_until, beginning.began), beginning.cold
-    learned = complete(before, validation, train, items, settings, stage)
-    del before, beginning, validation  # as large as what goes on from them
+    parts, ranker = teach(before, validation, settings, stage)
+    known = before.start(seen_until)
+    del before, beginning, validation
+    learned = Learned(go_on(known, train, items, settings, stage, "refit"), parts, ranker)
 
     learned, comparison = compared(learned, train, holdout, settings, stage)
 
-    learned = go_on(learned, log, items, settings, stage, "final", holdout.start)
+    known, parts, ranker = learned.stack.start(holdout.start), learned.parts, learned.ranker
+    del learned
+    learned = Learned(go_on(known, log, items, settings, stage, "final"), parts, ranker)
 
     vectors_done = stage("vectors")
     table = embed(learned, log, items, settings, stage.losses, now)
