@@ -26,6 +26,7 @@ for _message in ("Sparse CSR tensor support is in beta", "Sparse invariant check
 
 
 MIN_EDGES = 20
+QUERIES_AT_ONCE = 1_024  # all logits of a step, 4,096 × 6,144, and their gradients are 0.3 GB
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,8 @@ def _step_loss(model: GraphEncoder, edges: Edges, settings: GraphSettings, gener
     )  # a visitor's logits serve all of its edges
     target = place[: len(chosen)]
     visitors = F.normalize(edges.pooling(keep, askers) @ items, dim=-1)  # [askers, dim]
-    loss = sampled_softmax(visitors, items[candidates], of, target, scale=model.log_scale.exp())
+    scale = model.log_scale.exp()
+    loss = sampled_softmax(visitors, items[candidates], of, target, scale=scale, at_once=QUERIES_AT_ONCE)
     if others is not None and len(candidates) > 1:
         sample = candidates[:2_048]
         loss = loss + settings.contrast * info_nce(items[sample], others[sample], temperature=0.2)

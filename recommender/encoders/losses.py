@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 
 def info_nce(view_a: Tensor, view_b: Tensor, temperature: float = 0.1) -> Tensor:
@@ -33,6 +34,7 @@ def sampled_softmax(
     scale: Tensor | float,
     bias: Tensor | None = None,
     weight: Tensor | None = None,
+    at_once: int | None = None,
 ) -> Tensor:
     """Cross-entropy of many targets a query among candidates that all queries share, as one matrix product.
 
@@ -43,13 +45,23 @@ def sampled_softmax(
         bias: [n] added to the logits: a prior, or minus the log of how often a candidate is drawn, so that drawing
             popular items more often does not teach the model to avoid them.
         weight: [pairs] ≥ 0, importance of a pair; None is all alike.
+        at_once: queries whose logits are held together, and computed again for the gradient; None holds all.
     Returns:
         Scalar weighted mean in nats.
     Source: sampled softmax with the logQ correction, Yi et al., RecSys 2019.
     """
     # The logits are the largest tensor of a step: nothing but their sum is made of them, so that they are held once.
     query = query * scale
-    mass = F.linear(query, candidates, bias).logsumexp(dim=-1)  # [queries]
+    if at_once is None:
+        mass = _mass(query, candidates, bias)  # [queries]
+    else:
+        parts = query.split(at_once)
+        mass = torch.cat([checkpoint(_mass, part, candidates, bias, use_reentrant=False) for part in parts])
     right = (query[of] * candidates[target]).sum(dim=-1)  # [pairs]
     losses = mass[of] - (right if bias is None else right + bias[target])
     return losses.mean() if weight is None else (losses * weight).sum() / weight.sum()
+
+
+def _mass(query: Tensor, candidates: Tensor, bias: Tensor | None) -> Tensor:
+    """[queries] log of the sum over candidates of exp(logit)."""
+    return F.linear(query, candidates, bias).logsumexp(dim=-1)

@@ -40,3 +40,17 @@ def test_two_targets_of_one_query_cost_as_much_as_two_queries() -> None:
     shared = sampled_softmax(query, candidates, torch.tensor([0, 0]), target, scale=3.0)
     apart = sampled_softmax(query.repeat(2, 1), candidates, torch.tensor([0, 1]), target, scale=3.0)
     assert shared.item() == pytest.approx(apart.item())
+
+
+def test_queries_at_once_change_neither_loss_nor_gradient() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows, candidates = torch.randn(7, 4, generator=generator), torch.randn(5, 4, generator=generator)
+    of, target = torch.tensor([0, 3, 6, 6]), torch.tensor([1, 2, 0, 4])
+    gradients = []
+    for at_once in (None, 2):
+        query = rows.clone().requires_grad_()
+        loss = sampled_softmax(query, candidates, of, target, scale=3.0, at_once=at_once)
+        loss.backward()
+        assert query.grad is not None
+        gradients.append((loss.detach(), query.grad))
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(*gradients, strict=True))
