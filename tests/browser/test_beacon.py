@@ -11,6 +11,7 @@ from django.contrib.staticfiles import finders
 from django.utils import timezone
 from playwright.sync_api import Page, Route
 
+from recommender.conf import conf
 from recommender.models import Event, Visitor
 from shop.models import Product
 from tests.worlds import make_products, publish_tiny_version
@@ -121,10 +122,11 @@ def test_a_page_from_a_cache_reports_its_view(page: Page, live_server: Any, prod
     page.route("**/cached/", lambda route: route.fulfill(body=html, content_type="text/html"))
     page.goto(f"{live_server.url}/cached/")
     assert wait_for(lambda: events(Event.Kind.VIEW))
+    # Its answer sets the cookie: the next event is the same visitor's.
+    assert wait_for(lambda: [each for each in page.context.cookies() if each["name"] == conf.VISITOR_COOKIE])
     settle(page)
     (view,) = events(Event.Kind.VIEW)
     assert (view.item, view.source, view.impression) == (products[4], Event.Source.BEACON, None)
-    # Its answer set the cookie: the next event is the same visitor's.
     page.goto(f"{live_server.url}/p/{products[5].pk}/")
     assert Visitor.objects.get().events.count() == 2
 
