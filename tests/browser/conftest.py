@@ -1,12 +1,14 @@
 """A headless Chromium, and pages in it. Playwright's own download of browsers is not needed."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
+SILENT_SECONDS = 3.0  # that a page may take to end what it has begun
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -38,6 +40,20 @@ def page(chromium: Browser) -> Iterator[Page]:
     opened = context.new_page()
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
+    under_way: set[Request] = set()
+    context.on("request", lambda request: under_way.add(request))
+    for end in ("requestfinished", "requestfailed"):
+        context.on(end, lambda request: under_way.discard(request))
     yield opened
+    _fall_silent(context, under_way)
     context.close()
     assert errors == []
+
+
+def _fall_silent(context: BrowserContext, under_way: set[Request]) -> None:
+    """What a page sends when it is closed would arrive in the next test."""
+    until = time.monotonic() + SILENT_SECONDS
+    for each in context.pages:
+        each.evaluate("navigator.sendBeacon = () => true")
+        while under_way and time.monotonic() < until:
+            each.wait_for_timeout(10)
