@@ -38,7 +38,7 @@ FROM pg_available_extensions WHERE name = 'vector'
 CHOICES: Final = {"CONSENT": LEVELS, "AUGMENTATIONS": AUGMENTATIONS}
 NO_SCHEDULE: Final = "TRAINING_INTERVAL_HOURS"  # may be None, as well as 0
 FOLDERS: Final = frozenset({"SPILL_FOLDER", "CHECKPOINT_FOLDER", "LAST_GOOD_FOLDER"})
-MAY_BE_NONE: Final = frozenset({NO_SCHEDULE, "CONSENT_HOOK", "METRICS_TOKEN", *FOLDERS})
+MAY_BE_NONE: Final = frozenset({NO_SCHEDULE, "CONSENT_HOOK", "METRICS_TOKEN", "BLAS_THREADS", *FOLDERS})
 MAY_BE_ZERO: Final = frozenset(
     {
         NO_SCHEDULE,

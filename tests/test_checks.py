@@ -142,6 +142,7 @@ class TestSettings:
             ("LIST_LENGTH", 0),
             ("LIST_LENGTH", 1.5),
             ("LIST_LENGTH", True),
+            ("BLAS_THREADS", 0),
             ("LIST_LENGTH", None),
             ("LEASE_SECONDS", -1),
             ("LEASE_SECONDS", float("nan")),
@@ -167,6 +168,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("name", "value"),
         [
+            ("BLAS_THREADS", None),
             ("TRAINING_INTERVAL_HOURS", None),
             ("TRAINING_INTERVAL_HOURS", 0.5),
             ("CONSENT", "none"),

@@ -1,13 +1,14 @@
 """EASE's links as a web process keeps them: they are among some thousand items only, so that a request can follow all
 that a visitor ever took. A file of the version; numpy only, never a pickle."""
 
-import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from recommender.dataset.array_files import pack_arrays, unpack_arrays
 
 NAME: Final = "ease_links.npz"
 Floats = NDArray[np.float32]
@@ -56,9 +57,7 @@ def pack_ease(keys: NDArray[np.generic], indptr: NDArray[Any], others: NDArray[A
         "other": np.searchsorted(row, others).astype(np.int32),
         "strength": strengths.astype(np.float16),
     }
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+    return pack_arrays(arrays)
 
 
 def unpack_ease(content: bytes, shop_keys: Callable[[NDArray[np.generic]], list[Any]]) -> EaseLinks:
@@ -67,11 +66,11 @@ def unpack_ease(content: bytes, shop_keys: Callable[[NDArray[np.generic]], list[
     Raises:
         ValueError, KeyError, OSError, zipfile.BadZipFile: it is no such file.
     """
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return EaseLinks(
-            {key: place for place, key in enumerate(shop_keys(file["item"]))},
-            file["row"].astype(np.int64),
-            np.concatenate([[0], np.cumsum(file["count"], dtype=np.int64)]),
-            file["other"].astype(np.int64),
-            file["strength"].astype(np.float32),
-        )
+    arrays = unpack_arrays(content)
+    return EaseLinks(
+        {key: place for place, key in enumerate(shop_keys(arrays["item"]))},
+        arrays["row"].astype(np.int64),
+        np.append(0, np.cumsum(arrays["count"], dtype=np.int64)),
+        arrays["other"].astype(np.int64),
+        arrays["strength"].astype(np.float32),
+    )

@@ -1,7 +1,6 @@
 """Everything that a version can tell of an item from its words alone: what cold items get at training, and new ones at
 once. A file of the version; numpy only, never a pickle."""
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.capture.tables import ItemTable
+from recommender.dataset.array_files import pack_arrays, unpack_arrays
 from recommender.dataset.content_encoder import ContentEncoder, Layers
 from recommender.dataset.item_features import AttributeCodes
 from recommender.dataset.text_features import TextFeatures, unit_rows
@@ -55,7 +55,7 @@ def fuse_parts(vectors: Mapping[str, Floats], weights: Mapping[str, float]) -> F
 def pack_encoder(encoder: ItemEncoder) -> bytes:
     """The file NAME."""
     words = encoder.words
-    return _savez(
+    return pack_arrays(
         _content_arrays(encoder.content)
         | {"graph": encoder.graph, "sequence": encoder.sequence, "statistics": encoder.statistics}
         | {"words": words.words, "word_counts": words.counts, "word_scale": np.array([words.items, words.largest])}
@@ -68,7 +68,7 @@ def unpack_encoder(content: bytes) -> ItemEncoder:
     Raises:
         ValueError, KeyError, OSError, zipfile.BadZipFile: it is no such file.
     """
-    arrays = _loadz(content)
+    arrays = unpack_arrays(content)
     items, largest = arrays["word_scale"].tolist()
     return ItemEncoder(
         _content_of(arrays),
@@ -81,12 +81,12 @@ def unpack_encoder(content: bytes) -> ItemEncoder:
 
 def pack_content(encoder: ContentEncoder) -> bytes:
     """The content encoder alone, for a training that goes on from it."""
-    return _savez(_content_arrays(encoder))
+    return pack_arrays(_content_arrays(encoder))
 
 
 def unpack_content(content: bytes) -> ContentEncoder:
     """What `pack_content` wrote."""
-    return _content_of(_loadz(content))
+    return _content_of(unpack_arrays(content))
 
 
 def _content_arrays(encoder: ContentEncoder) -> dict[str, NDArray[Any]]:
@@ -113,14 +113,3 @@ def _content_of(arrays: dict[str, NDArray[Any]]) -> ContentEncoder:
     values = json.loads(arrays["values"].tobytes())
     attributes = AttributeCodes(values, arrays["edges"] if arrays["has_price"] else None)
     return ContentEncoder(text, attributes, Layers(tables, **layers))
-
-
-def _savez(arrays: dict[str, NDArray[Any]]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def _loadz(content: bytes) -> dict[str, NDArray[Any]]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}

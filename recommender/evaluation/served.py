@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recommender.dataset.distinct import distinct
+from recommender.dataset.graph import binary_matrix
 from recommender.dataset.ranking_features import (
     DAY_SECONDS,
     LINKED,
@@ -79,7 +80,7 @@ class ServedLists:
             near = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
             newest = newest_items(asked, len(self.items))
             linked = [[sp.csr_matrix(weights @ self.links[relation]) for weights in newest] for relation in RELATIONS]
-            ever = sp.csr_matrix(ever_taken(asked, len(self.items)) @ self.links["ease"])
+            ever = sp.csr_matrix(binary_matrix(asked.offsets, asked.item, len(self.items)) @ self.links["ease"])
             flat = [*(matrix for windows in linked for matrix in windows), ever]
             del similarity, newest
             for place, number in enumerate(chunk):
@@ -151,13 +152,6 @@ def newest_items(grouped: Histories, item_rows: int) -> tuple[sp.csr_matrix, ...
     weights = link_weights(basket_back, item_back)
     shape = (len(grouped.visitor), item_rows)
     return tuple(sp.csr_matrix((weights[:, at], (owner, item)), shape=shape) for at in range(len(WINDOWS)))
-
-
-def ever_taken(grouped: Histories, item_rows: int) -> sp.csr_matrix:
-    """[visitors, item rows] 1 for every item that a visitor ever took."""
-    pairs = distinct(grouped.pairs(item_rows))
-    shape = (len(grouped.visitor), item_rows)
-    return sp.csr_matrix((np.ones(len(pairs), np.float32), (pairs // item_rows, pairs % item_rows)), shape=shape)
 
 
 def _row(matrix: sp.csr_matrix, place: int) -> tuple[Ints, Floats]:

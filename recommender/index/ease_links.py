@@ -1,13 +1,11 @@
 """EASE's links of a version, loaded once a process."""
 
-import zipfile
 from functools import lru_cache
 
 from recommender.dataset.ease_links import NAME, EaseLinks, unpack_ease
-from recommender.exceptions import ArtifactCorrupt
-from recommender.index.artifacts import read_artifact
+from recommender.index.artifacts import unpacked
 from recommender.index.writer import shop_keys
-from recommender.models import ModelArtifact, ModelVersion
+from recommender.models import ModelVersion
 
 
 def ease_links(version: ModelVersion) -> EaseLinks | None:
@@ -21,9 +19,4 @@ def ease_links(version: ModelVersion) -> EaseLinks | None:
 
 @lru_cache(maxsize=6)  # as many as visitor encoders
 def _load(version_id: int) -> EaseLinks | None:
-    if not ModelArtifact.objects.filter(version_id=version_id, name=NAME).exists():
-        return None
-    try:
-        return unpack_ease(read_artifact(version_id, NAME), shop_keys)
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise ArtifactCorrupt(f"{ArtifactCorrupt.__doc__} ({NAME}: {error})") from error
+    return unpacked(version_id, NAME, lambda content: unpack_ease(content, shop_keys))

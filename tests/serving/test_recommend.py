@@ -287,6 +287,17 @@ def test_a_file_that_is_no_onnx_steps_down(visitor: Visitor) -> None:
     assert for_you(visitor).rung == "segment"
 
 
+def test_a_file_of_links_that_is_none_steps_down(visitor: Visitor) -> None:
+    products = make_products(5)
+    version = publish_tiny_version(products)
+    content = b"no arrays"
+    ModelArtifact.objects.create(
+        version=version, name="ease_links.npz", sha256=hashlib.sha256(content).hexdigest(), content=content
+    )
+    make_event(visitor, products[0])
+    assert for_you(visitor).rung == "segment"
+
+
 def test_without_the_embedding_table_the_events_still_answer(visitor: Visitor) -> None:
     products = make_products(5)
     publish_tiny_version(products)
