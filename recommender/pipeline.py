@@ -10,6 +10,8 @@ import scipy.sparse as sp
 
 from recommender.capture.tables import EventLog, ItemTable
 from recommender.checkpoints import Checkpoints
+from recommender.dataset.cold_items import NAME as COLD_ITEMS
+from recommender.dataset.cold_items import ColdItems, pack_cold
 from recommender.dataset.ease_links import NAME as EASE_LINKS
 from recommender.dataset.ease_links import pack_ease
 from recommender.dataset.graph import item_pairs
@@ -201,6 +203,7 @@ def embed(
     if item_encoder is not None:
         artifacts[ITEM_ENCODER] = pack_encoder(item_encoder)
     ease = stack.links["ease"]
+    artifacts[COLD_ITEMS] = pack_cold(ColdItems.of(seen.statistics, seen.fused))
     artifacts[EASE_LINKS] = pack_ease(keys, ease.indptr, ease.indices, ease.data)
     artifacts[ITEM_MAP] = map_items(keys, seen.fused[1:], seen.popularity[1:], parts, settings.stack.seed)
     return EmbeddingTable(
@@ -220,4 +223,5 @@ def embed(
         artifacts=artifacts,
         ranker=learned.ranker,
         losses=losses,
+        events_until=seen.now,
     )

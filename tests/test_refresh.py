@@ -16,6 +16,7 @@ from recommender.dataset.item_encoder import NAME
 from recommender.dataset.link_packing import unpack_links
 from recommender.dataset.ranking_features import STATISTICS
 from recommender.index.item_encoder import _load
+from recommender.index.nearest import NEWCOMERS, compare
 from recommender.index.publish import publish
 from recommender.models import ItemChange, ItemEmbedding, ModelArtifact, ModelVersion, Visitor
 from recommender.refresh import refresh_items, take_in_missing
@@ -142,6 +143,14 @@ def test_what_sells_out_or_goes_is_not_shown_from_that_moment(version: ModelVers
     assert new.name in similar_to(oat, 12)
     new.delete()
     assert new.name not in similar_to(oat, 12)
+
+
+def test_what_came_after_the_training_is_among_the_candidates_the_newest_first(version: ModelVersion) -> None:
+    new = [make_product(name, "Drinks") for name in ("hazelnut milk", "almond milk", "rice milk")]
+    refresh_items()
+    somewhere = np.ones(version.dim, np.float32)
+    found = compare(version, somewhere, nearest=0, newcomers=2)
+    assert [(row.item_id, row.source) for row in found] == [(item.pk, NEWCOMERS) for item in new[:0:-1]]
 
 
 def test_a_product_that_is_gone_again_is_no_error(version: ModelVersion) -> None:

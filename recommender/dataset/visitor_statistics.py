@@ -3,7 +3,14 @@
 import numpy as np
 
 from recommender.dataset.distinct import distinct
-from recommender.dataset.ranking_features import DAY_SECONDS, Floats, visitor_facts
+from recommender.dataset.ranking_features import (
+    DAY_SECONDS,
+    LINKED_ITEMS,
+    STATISTICS,
+    Floats,
+    adoption_ages,
+    visitor_facts,
+)
 from recommender.dataset.sequences import Histories
 
 
@@ -17,3 +24,11 @@ def visitor_statistics(grouped: Histories, now: int) -> Floats:
     pairs = distinct(grouped.pairs(rows))
     items = np.bincount(pairs // rows, minlength=len(last))
     return visitor_facts(np.maximum(baskets, 0), idle, items)
+
+
+def visitor_adoption(grouped: Histories, now: int, statistics: Floats) -> Floats:
+    """[visitors, len(ADOPTION)] at `now`; `statistics`: [item rows, len(STATISTICS)] as of then."""
+    newest = np.arange(len(grouped.item)) >= grouped.offsets[grouped.owner + 1] - LINKED_ITEMS
+    idle = ((now - grouped.at[newest]) / DAY_SECONDS).astype(np.float32)
+    first = np.expm1(statistics[grouped.item[newest], STATISTICS.index("age")])
+    return adoption_ages(grouped.owner[newest], len(grouped.visitor), first - idle, idle)

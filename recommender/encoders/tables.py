@@ -67,9 +67,11 @@ class EmbeddingTable:
         pair_score: [pairs] float32, 0..1. pair_support: [pairs] int32, different visitors who bought both.
         artifacts: name → bytes. "visitor_encoder.onnx" (see encoders/visitor_onnx.py), "encoders.safetensors" (see
             encoders/warm.py), "item_encoder.npz" (see dataset/item_encoder.py), "ease_links.npz" (see
-            dataset/ease_links.py), "item_map.json" (see encoders/item_map.py).
+            dataset/ease_links.py), "cold_items.npz" (see dataset/cold_items.py), "item_map.json" (see
+            encoders/item_map.py).
         ranker: JSON-ready parameters of the ranker (see dataset/ranking_features.py).
         losses: one {"stage", "epoch", "loss"} per epoch, for the curve in admin.
+        events_until: seconds since 1970 UTC, the moment of popularity and statistics; None where they have none.
         cold: why the training began anew; None where it went on from another version.
     """
 
@@ -89,4 +91,5 @@ class EmbeddingTable:
     artifacts: dict[str, bytes]
     ranker: dict[str, object] = field(default_factory=dict)
     losses: list[dict[str, object]] = field(default_factory=list)
+    events_until: int | None = None
     cold: Cold | None = None

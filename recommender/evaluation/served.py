@@ -1,8 +1,9 @@
 """The ranker's order of a request, for many visitors at once.
 
-Candidates come from the vectors, the links of the newest items, the popular and the visitor's own; the ranker scores
-them. Fitting and judging go through the same candidates and features as a request. Two things that a request does
-besides are left out: what is unavailable is not dropped, and repeats are not held to REPEAT_SHARE.
+Candidates come from the vectors, the links of the newest items, the popular, the visitor's own and what nobody has
+taken yet; the ranker scores them. Fitting and judging go through the same candidates and features as a request. Two
+things that a request does besides are left out: what is unavailable is not dropped, and repeats are not held to
+REPEAT_SHARE.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from recommender.dataset.cold_items import ColdItems
 from recommender.dataset.distinct import distinct
 from recommender.dataset.graph import binary_matrix
 from recommender.dataset.ranking_features import (
@@ -31,7 +33,7 @@ from recommender.dataset.ranking_features import (
     strongest_own,
 )
 from recommender.dataset.sequences import Histories
-from recommender.dataset.visitor_statistics import visitor_statistics
+from recommender.dataset.visitor_statistics import visitor_adoption, visitor_statistics
 from recommender.encoders.tables import Part, Vectors
 from recommender.evaluation.baselines import Scorer
 
@@ -67,13 +69,17 @@ class ServedLists:
     def popular(self) -> Ints:
         return np.argsort(-self.popularity[1:], kind="stable")[:POPULAR] + 1
 
+    @cached_property
+    def cold(self) -> ColdItems:
+        return ColdItems.of(self.statistics, self.items)
+
     def features(self, numbers: Ints) -> Iterator[tuple[Ints, Floats]]:
         """For each visitor: (candidate item rows [n], ranking features [n, features])."""
         parts = [(part.name, part.start, part.stop, part.weight) for part in self.parts]
         for at in range(0, len(numbers), CHUNK):
             chunk = numbers[at : at + CHUNK]
             asked, visitors = self.grouped.of(chunk), self.visitors[chunk]
-            kinds = visitor_statistics(asked, self.now)
+            kinds, adoption = visitor_statistics(asked, self.now), visitor_adoption(asked, self.now, self.statistics)
             similarity = visitors @ self.items.T  # [chunk, item rows]
             similarity[:, 0] = -np.inf
             k = min(self.nearest, similarity.shape[1] - 1)
@@ -89,6 +95,7 @@ class ServedLists:
                 found = [
                     near[place],
                     self.popular,
+                    self.cold.nearest(visitors[place]),
                     own_rows[strongest_own(own)],
                     *(_best(*row, LINKED) for row in of_links),
                 ]
@@ -98,7 +105,12 @@ class ServedLists:
                 known = np.isin(own_rows, rows)
                 owned[np.searchsorted(rows, own_rows[known])] = own[known]
                 alike = part_similarities(self.items[rows], visitors[place], parts)
-                yield rows, ranking_features(alike, links, self.statistics[rows], owned, kinds[place], self.ranker)
+                yield (
+                    rows,
+                    ranking_features(
+                        alike, links, self.statistics[rows], owned, kinds[place], adoption[place], self.ranker
+                    ),
+                )
 
     def _own(self, number: np.int64) -> tuple[Floats, Ints]:
         """([own items, len(OWN)], their item rows ascending)."""

@@ -34,7 +34,7 @@ class Row(NamedTuple):
     statistics: bytes | None
 
 
-NEAREST, POPULAR, NAMED, NUMBERED = range(4)  # the source that found a row
+NEAREST, POPULAR, NAMED, NUMBERED, NEWCOMERS = range(5)  # the source that found a row
 
 # The HNSW index stands on this very cast; without it Postgres compares with every row, and is always right.
 _INDEXED: Final = "(own.vector::halfvec({dim})) <=> %(vector)s::halfvec({dim})"
@@ -49,6 +49,7 @@ _REST: Final = {
     POPULAR: "ORDER BY own.popularity DESC LIMIT {n}",
     NAMED: "AND own.item_id = ANY (%(named)s::{key}[])",
     NUMBERED: "AND own.row = ANY (%(numbered)s::int[])",
+    NEWCOMERS: "AND own.row > {trained} ORDER BY own.row DESC LIMIT {n}",
 }
 
 
@@ -100,16 +101,23 @@ def compare(
     popular: int = 0,
     named: Collection[Any] = (),
     numbered: Collection[int] = (),
+    newcomers: int = 0,
     exclude: Collection[Any] = (),
     within: SavedFilter | None = None,
 ) -> list[Row]:
-    """Available items: the nearest to `vector` [dim], the most popular, those named by key and those named by their
-    number in the version.
+    """Available items: the nearest to `vector` [dim], the most popular, those named by key, those named by their number
+    in the version, and the newest `newcomers` that came after its training.
 
     One statement; an item comes once for every source that finds it. Run it inside `reading`, which sets how many
     neighbours an index scan finds; where a filter leaves that scan short, the few items left are compared exactly.
     """
-    counts = {NEAREST: nearest, POPULAR: popular, NAMED: len(named), NUMBERED: len(numbered)}
+    counts = {
+        NEAREST: nearest,
+        POPULAR: popular,
+        NAMED: len(named),
+        NUMBERED: len(numbered),
+        NEWCOMERS: newcomers,
+    }
     wanted = {source: n for source, n in counts.items() if n}
     if not wanted:
         return []
@@ -143,7 +151,7 @@ def _run(
             version=int(version.pk),
             available=available,
             key=key,
-            rest=_REST[source].format(key=key, n=n),
+            rest=_REST[source].format(key=key, n=n, trained=int(version.item_count)),
         )
         for source, n in wanted.items()
     ]

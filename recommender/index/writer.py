@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,7 @@ def _create(run: TrainingRun, table: EmbeddingTable, verdict: dict[str, Any]) ->
         visitor_count=len(table.visitor),
         parts=[{"name": p.name, "start": p.start, "stop": p.stop, "weight": p.weight} for p in table.parts],
         ranker=table.ranker,
+        events_until=_moment(table),
         verdict=verdict,
     )
     ModelArtifact.objects.bulk_create(
@@ -73,6 +75,10 @@ def _create(run: TrainingRun, table: EmbeddingTable, verdict: dict[str, Any]) ->
         for name, content in table.artifacts.items()
     )
     return version
+
+
+def _moment(table: EmbeddingTable) -> datetime | None:
+    return None if table.events_until is None else datetime.fromtimestamp(table.events_until, UTC)
 
 
 def _write_items(version: ModelVersion, table: EmbeddingTable, keys: list[Any]) -> None:

@@ -96,6 +96,7 @@ class ModelVersion(models.Model):
     has_ann_index = models.BooleanField(_("HNSW index"), default=False, editable=False)
     item_count = models.PositiveIntegerField(_("items"))
     visitor_count = models.PositiveIntegerField(_("visitors"))
+    events_until = models.DateTimeField(_("knows events until"), null=True, editable=False)  # None: older code
     parts = models.JSONField(_("parts"))  # [{"name", "start", "stop", "weight"}]
     ranker = models.JSONField(_("ranker"), default=dict)
     # {"passed": bool, "reasons": [str], "metrics": {ranker name: {"ndcg@10": x, ...}}}, and what the judge found in

@@ -9,9 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.conf import conf
+from recommender.dataset.cold_items import ColdItems
 from recommender.dataset.link_packing import strongest
-from recommender.dataset.ranking_features import LINKED, LINKS, SIMILARITIES, STATISTICS, Floats, part_similarities
-from recommender.index.nearest import NAMED, NEAREST, NUMBERED, POPULAR, Row, Vector, compare
+from recommender.dataset.ranking_features import (
+    COLD_CANDIDATES,
+    LINKED,
+    LINKS,
+    SIMILARITIES,
+    STATISTICS,
+    Floats,
+    part_similarities,
+)
+from recommender.index.nearest import NAMED, NEAREST, NEWCOMERS, NUMBERED, POPULAR, Row, Vector, compare
 from recommender.index.partitions import unpack_vectors
 from recommender.models import ModelVersion, SavedFilter
 from recommender.telemetry import count_candidates
@@ -77,20 +86,22 @@ def retrieve(
     own: Collection[Any],
     exclude: Collection[Any],
     *,
+    cold: ColdItems | None = None,
     toward: Vector | None = None,
     within: SavedFilter | None = None,
     only: Collection[Any] | None = None,
 ) -> Candidates:
-    """The CANDIDATES nearest to `vector` [dim], what the newest items lead to, the most popular and the visitor's `own`
-    items, as far as available.
+    """The CANDIDATES nearest to `vector` [dim], what the newest items lead to, the most popular, the visitor's `own`
+    items, and those that nobody has taken or that came after the training, as far as available.
 
     Args:
+        cold: what nobody has taken; None where the version does not say.
         toward: [dim] looked around instead; what is found is still compared with `vector`.
         within: only items of this filter.
         only: keys; these items, as far as the version knows them, and no others.
     """
     is_wide = only is None
-    numbered = linked.strongest().tolist() if is_wide else ()
+    numbered = _numbered(linked, cold, vector) if is_wide else []
     named = own if only is None else only
     found = compare(
         version,
@@ -99,6 +110,7 @@ def retrieve(
         popular=POPULAR_CANDIDATES if is_wide else 0,
         named=named,
         numbered=numbered,
+        newcomers=COLD_CANDIDATES if is_wide else 0,
         exclude=exclude,
         within=within,
     )
@@ -121,9 +133,15 @@ def retrieve(
             POPULAR: POPULAR_CANDIDATES * is_wide,
             NAMED: len(named),
             NUMBERED: len(numbered),
+            NEWCOMERS: COLD_CANDIDATES * is_wide,
         },
         found=Counter(row.source for row in found),
     )
+
+
+def _numbered(linked: Linked, cold: ColdItems | None, vector: Vector) -> list[int]:
+    rows: list[int] = linked.strongest().tolist()
+    return rows if cold is None else list({*rows, *cold.nearest(vector).tolist()})
 
 
 def _none(version: ModelVersion) -> Candidates:

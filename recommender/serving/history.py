@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from recommender.conf import conf
@@ -16,7 +17,9 @@ from recommender.dataset.ranking_features import (
     LINKED_ITEMS,
     LONG_DECAY_DAYS,
     PURCHASE,
+    STATISTICS,
     Floats,
+    adoption_ages,
     own_facts,
     strongest_own,
     visitor_facts,
@@ -29,6 +32,7 @@ from recommender.serving.opinions import Opinions
 
 LOOKING_SECONDS: Final = 1_800.0  # as long as the visitor encoder takes views for a wish
 SAID: Final = 50  # kind of what was said, plus its value
+AGE: Final = f"{4 * STATISTICS.index('age') + 1} FOR 4"  # its bytes among the statistics of an item
 LESS, MORE = SAID + Feedback.Value.LESS, SAID + Feedback.Value.MORE
 
 # The newest events that have a vector are counted, so that items younger than the version do not use up the places, and
@@ -40,18 +44,19 @@ WITH newest AS MATERIALIZED (
     FROM recommender_event WHERE visitor_id = %(visitor)s AND at < coalesce(%(until)s::timestamptz, 'infinity')
     ORDER BY at DESC, id DESC LIMIT {events}
 ), known AS (
-    SELECT newest.id, halfvec_send(own.vector) AS vector, own.links,
+    SELECT newest.id, halfvec_send(own.vector) AS vector, own.links, substring(own.statistics FROM {age}) AS age,
         row_number() OVER (ORDER BY at DESC, id DESC) AS place
     FROM newest JOIN recommender_itemembedding AS own
         ON own.version_id = {version} AND own.item_id = newest.item_id
     ORDER BY at DESC, newest.id DESC LIMIT greatest({with_vector}, {with_links})
 )
-SELECT item_id, kind, age_seconds, vector, links FROM (
+SELECT item_id, kind, age_seconds, vector, links, age FROM (
     SELECT newest.*, CASE WHEN known.place <= {with_vector} THEN known.vector END AS vector,
-        CASE WHEN known.place <= {with_links} THEN known.links END AS links
+        CASE WHEN known.place <= {with_links} THEN known.links END AS links,
+        CASE WHEN known.place <= {with_links} THEN known.age END AS age
     FROM newest LEFT JOIN known USING (id)
     UNION ALL
-    SELECT NULL, said.item_id, {said} + said.value, said.given_at, 0, halfvec_send(own.vector), NULL
+    SELECT NULL, said.item_id, {said} + said.value, said.given_at, 0, halfvec_send(own.vector), NULL, NULL
     FROM recommender_feedback AS said
     LEFT JOIN recommender_itemembedding AS own ON own.version_id = {version} AND own.item_id = said.item_id
     WHERE said.visitor_id = %(visitor)s AND said.given_at < coalesce(%(until)s::timestamptz, 'infinity')
@@ -70,6 +75,7 @@ class History:
         has_vector: [events] bool, true for the events that `vectors` belong to.
         vectors: [has_vector.sum(), dim] float32 of the items, as stored.
         links: [events] bytes of what leads on from the items of the newest events; None for the others.
+        item_age: [events] days from the item's first event to this one, of the newest events; NaN for the others.
         opinions: what the visitor said of items, besides.
     """
 
@@ -79,6 +85,7 @@ class History:
     has_vector: NDArray[np.bool_]
     vectors: NDArray[np.float32]
     links: list[bytes | None]
+    item_age: Floats
     opinions: Opinions = Opinions()
 
     def __len__(self) -> int:
@@ -117,6 +124,13 @@ class History:
             return visitor_facts(0, 0, 0)
         return visitor_facts(self.baskets[-1] + 1, self.age_days[-1], len(set(self.item.tolist())))
 
+    def adoption(self) -> Floats:
+        """[len(ADOPTION)] how early the visitor comes to new items."""
+        known = np.isfinite(self.item_age)
+        nobody_else = np.zeros(known.sum(), np.int64)
+        ages: Floats = adoption_ages(nobody_else, 1, self.item_age[known], self.age_days[known])[0]
+        return ages
+
     def strongest_own(self) -> list[Any]:
         """Keys of the items that the visitor took most and latest: those that may be offered again."""
         keys, facts = self.own
@@ -145,6 +159,7 @@ class History:
             self.has_vector[kept],
             self.vectors[kept[self.has_vector]],
             [links for links, is_kept in zip(self.links, kept.tolist(), strict=True) if is_kept],
+            self.item_age[kept],
             self.opinions,
         )
 
@@ -163,6 +178,7 @@ def read_history(
         with_vector=with_vector,
         with_links=LINKED_ITEMS if with_vector else 0,
         said=SAID,
+        age=AGE,
     )
     found = fetch(statement, {"visitor": visitor.pk, "until": until})[::-1]
     rows = [row for row in found if row[1] < LESS]
@@ -176,8 +192,20 @@ def read_history(
         has_vector=np.array([row[3] is not None for row in rows], dtype=bool),
         vectors=unpack_vectors(packed) if packed else np.empty((0, 0), np.float32),
         links=[row[4] for row in rows],
+        item_age=_item_age(rows, version, until),
         opinions=_opinions([row for row in found if row[1] >= LESS]),
     )
+
+
+def _item_age(rows: list[Any], version: ModelVersion | None, until: datetime | None) -> Floats:
+    """[events] see `History`; statistics are as of the version's newest event."""
+    newest = version.events_until if version else None
+    since = ((until or timezone.now()) - newest).total_seconds() if newest else 0.0
+    age, known = np.full(len(rows), np.nan, np.float32), [place for place, row in enumerate(rows) if row[5]]
+    of_items = np.expm1(np.frombuffer(b"".join([rows[place][5] for place in known]), dtype="<f4"))
+    idle = np.array([rows[place][2] - since for place in known], dtype=np.float64) / DAY_SECONDS
+    age[known] = of_items - idle
+    return age
 
 
 def _opinions(rows: list[Any]) -> Opinions:

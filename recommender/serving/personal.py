@@ -7,6 +7,7 @@ import numpy as np
 
 from recommender.dataset.ranking_features import OWN
 from recommender.exceptions import NoLiveVersion, StillLoading
+from recommender.index.cold_items import cold_items
 from recommender.index.ease_links import ease_links
 from recommender.index.nearest import Vector
 from recommender.index.publish import live_version, may_be_served
@@ -92,6 +93,7 @@ def _scored(taste: Taste, asked: Asked, only: list[Any] | None = None) -> Scored
         history.linked(ease_links(version)),
         history.strongest_own(),
         asked.query.unwanted | history.opinions.refused,
+        cold=cold_items(version),
         toward=history.opinions.pulled(version, vector),
         within=asked.placement.within,
         only=only,

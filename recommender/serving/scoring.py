@@ -34,7 +34,13 @@ def score(version: ModelVersion, history: History, vector: Vector, candidates: C
     """The ranker's word on each candidate, and the visitor's."""
     owned = spread(candidates.item, *history.own)
     features = ranking_features(
-        candidates.similarity, candidates.links, candidates.statistics, owned, history.visitor(), version.ranker
+        candidates.similarity,
+        candidates.links,
+        candidates.statistics,
+        owned,
+        history.visitor(),
+        history.adoption(),
+        version.ranker,
     )  # [n, features]
     ranked = rank_candidates(features, version.ranker)
     said = history.opinions.effect(version, candidates.vectors, ranked)

@@ -9,7 +9,7 @@ import numpy as np
 from recommender.conf import conf
 from recommender.dataset.ranking_features import FEATURES, GROUPS, contributions
 from recommender.exceptions import RecommenderError
-from recommender.index.nearest import NAMED, NEAREST, NUMBERED, POPULAR, likeness
+from recommender.index.nearest import NAMED, NEAREST, NEWCOMERS, NUMBERED, POPULAR, likeness
 from recommender.index.publish import serving_version
 from recommender.index.reading import reading
 from recommender.serving.arms import arm_of
@@ -25,7 +25,13 @@ from recommender.serving.scoring import Scored
 from recommender.serving.sources import STRATEGIES
 from recommender.serving.visitor_vector import visitor_encoder
 
-SOURCES: Final = {"nearest": NEAREST, "popular": POPULAR, "own": NAMED, "linked": NUMBERED}
+SOURCES: Final = {
+    "nearest": NEAREST,
+    "popular": POPULAR,
+    "own": NAMED,
+    "linked": NUMBERED,
+    "newcomers": NEWCOMERS,
+}
 CAUSES: Final = 5  # items of the history that are named
 NEIGHBOURS: Final = 6
 

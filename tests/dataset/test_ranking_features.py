@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from recommender.dataset.ranking_features import (
+    ADOPTION,
     FEATURES,
     GROUPS,
     LINKS,
@@ -10,6 +11,7 @@ from recommender.dataset.ranking_features import (
     SIMILARITIES,
     STATISTICS,
     VISITOR,
+    adoption_ages,
     contributions,
     nothing_owned,
     own_facts,
@@ -32,6 +34,7 @@ def features_of(similarity: list[float], own: np.ndarray | None = None) -> np.nd
         np.zeros((rows, len(STATISTICS)), np.float32),
         nothing_owned(rows) if own is None else own,
         np.zeros(len(VISITOR), np.float32),
+        np.zeros(len(ADOPTION), np.float32),
         {},
     )
 
@@ -45,6 +48,17 @@ def test_there_is_a_finite_column_for_every_feature() -> None:
     assert features.shape == (3, len(FEATURES))
     assert len(set(FEATURES)) == len(FEATURES)
     assert np.isfinite(features).all()
+
+
+def test_how_early_a_visitor_comes_is_told_by_the_age_of_what_it_took() -> None:
+    owner = np.array([0, 0, 2])
+    item_age = np.array([0.0, 99.0, -3.0], np.float32)  # a first event that was counted by days may seem to come later
+    idle_days = np.array([365.0, 5.0, 1.0], np.float32)
+    ages = adoption_ages(owner, 3, item_age, idle_days)
+    assert ages.shape == (3, len(ADOPTION))
+    assert ages[0, 0] == pytest.approx(np.log1p(99) / 2)
+    assert ages[0, 1] == pytest.approx(np.log1p(99), rel=0.01)  # a year ago hardly counts
+    assert ages[1:].tolist() == [[0.0, 0.0], [0.0, 0.0]]  # without events, and with what was new
 
 
 def test_of_many_own_items_the_most_and_latest_taken_are_candidates() -> None:

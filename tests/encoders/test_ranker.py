@@ -8,7 +8,7 @@ from recommender.encoders.ranker import fit_ranker, start_of
 RNG = np.random.default_rng(0)
 MEAN = torch.from_numpy(RNG.standard_normal(len(FEATURES)).astype(np.float32))
 SCALE = torch.from_numpy(RNG.random(len(FEATURES)).astype(np.float32) + 0.5)
-HABIT, IS_KNOWN, IS_REPEAT = (FEATURES.index(name) for name in ("habit", "is_known", "is_repeat"))
+HABIT, IS_KNOWN, IS_REPEAT, TAKEN = (FEATURES.index(name) for name in ("habit", "is_known", "is_repeat", "taken"))
 
 
 def world(column: str, visitors: int = 40) -> list[Example]:
@@ -56,6 +56,38 @@ def test_where_habits_tell_more_than_own_purchases_they_are_the_start() -> None:
     weights = dict(zip(FEATURES, start["linear"], strict=True))
     assert weights["habit"] > 1
     assert weights["own_120"] == 0
+
+
+def launches(taken_by: int, visitors: int = 160) -> list[Example]:
+    """Each visitor takes the most popular candidate; those from number `taken_by` on one that nobody had taken, too."""
+    examples = []
+    for number, each in enumerate(world("taken_30", visitors)):
+        x = each.features
+        x[:, IS_KNOWN] = 0.0
+        x[:, TAKEN] = np.where(np.arange(30) < 10, 0.0, 1.0 + x[:, TAKEN])
+        x[:10, FEATURES.index("taken_30")] = 0.0
+        first = np.arange(30) == x[:, FEATURES.index("taken_30")].argmax()
+        cold = (np.arange(30) == number % 10) & (number >= taken_by)
+        examples.append(Example(x, first, first | cold))
+    return examples
+
+
+def test_what_nobody_has_taken_is_lifted_as_far_as_it_may_cost() -> None:
+    examples = launches(taken_by=130)
+    without, lifted = (fit_ranker(examples, new_item_cost=cost) for cost in (0.0, 0.2))
+    for example in examples:
+        gain = rank_candidates(example.features, lifted) - rank_candidates(example.features, without)
+        assert (gain[:10] > 0.1).all()
+        assert np.allclose(gain[:10], gain[0], atol=1e-4)
+        assert np.allclose(gain[10:], 0.0, atol=1e-4)  # one taking ends it
+        shares, rest = contributions(example.features, lifted)
+        assert np.allclose(shares.sum(axis=1) + rest, rank_candidates(example.features, lifted), atol=1e-4)
+
+
+def test_where_nobody_takes_such_items_they_are_not_lifted() -> None:
+    examples = launches(taken_by=1000)
+    without, lifted = (fit_ranker(examples, new_item_cost=cost) for cost in (0.0, 0.2))
+    assert lifted == without
 
 
 def kitchen(visitors: int = 160) -> list[Example]:

@@ -44,7 +44,7 @@ def ranker_of_everything() -> dict[str, Any]:
 @pytest.mark.parametrize(("own_items", "linked_items"), [(150, 40), (1, 40), (150, 2)])
 def test_a_request_scores_as_the_judge_does(own_items: int, linked_items: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking_features, "OWN_ITEMS", own_items)
-    for module in ("dataset.link_packing", "evaluation.served", "serving.history"):
+    for module in ("dataset.link_packing", "dataset.visitor_statistics", "evaluation.served", "serving.history"):
         monkeypatch.setattr(f"recommender.{module}.LINKED_ITEMS", linked_items)
     Placement.objects.create(name="for_you", sources=["personal"], repeat_share=1.0)
     shelf = make_trainable_shop()
