@@ -55,7 +55,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "HOLDOUT_DAYS": 14,  # the newest events judge a version; shortened where they are over a tenth of the log
     "VALIDATION_SHARE": 0.1,  # of the events before those: what chooses its weights and teaches its ranker
     "TEXT_ENCODER": "catalogue",  # fitted on the catalogue itself; else a sentence-transformers or BERT name or path
-    "NEW_ITEM_COST": 0.05,  # of the lists' NDCG that may be given for items that nobody has taken yet; 0: none of it
+    "COLD_ITEM_COST_SHARE": 0.05,  # of the lists' NDCG that cold items may cost: nobody has taken them yet
     "MIN_EVENTS": 50,  # below this a run is refused with NotEnoughData
     "MIN_BUYERS": 5,  # "bought together" needs so many different visitors, FEWEST_BUYERS at least
     "VERSIONS_KEPT": 5,  # older ones lose their vectors

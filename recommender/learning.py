@@ -41,7 +41,7 @@ class PipelineSettings:
     full_training_days: float = 7.0  # of events, between two trainings from scratch
     min_buyers: int = 5
     candidates: int = 150
-    new_item_cost: float = 0.05  # see `fit_ranker`
+    cold_item_cost: float = 0.05  # see `fit_ranker`
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def learn_ranker(
         without: features that it must not use, to measure what they add.
     """
     examples, habits = _lists_of_the_past(stack, parts, validation, settings)
-    ranker = fit_ranker(examples, seed=stack.settings.seed, without=without, new_item_cost=settings.new_item_cost)
+    ranker = fit_ranker(examples, seed=stack.settings.seed, without=without, cold_item_cost=settings.cold_item_cost)
     return ranker and ranker | {"habits": habits}
 
 

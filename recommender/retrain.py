@@ -87,7 +87,7 @@ def pipeline_settings(run: TrainingRun) -> PipelineSettings:
         full_training_days=conf.FULL_TRAINING_DAYS,
         min_buyers=min_buyers(),
         candidates=conf.CANDIDATES,
-        new_item_cost=conf.NEW_ITEM_COST,
+        cold_item_cost=conf.COLD_ITEM_COST_SHARE,
     )
 
 

@@ -52,7 +52,7 @@ def fit_ranker(
     settings: NetworkSettings = SETTINGS,
     seed: int = 0,
     without: Collection[str] = (),
-    new_item_cost: float = 0.05,
+    cold_item_cost: float = 0.05,
 ) -> dict[str, Any]:
     """Parameters for `rank_candidates` that maximise the listwise likelihood of what was right: of what each visitor
     took first among all candidates, and of what each took later among the candidates new to the visitor.
@@ -63,9 +63,9 @@ def fit_ranker(
     Args:
         examples: those without anything right are left out. With few left the answer is empty: similarity decides.
         without: names of features that say nothing.
-        new_item_cost: share of NDCG@10 among items new to the visitor that may be given for items that nobody has taken
-            yet. Hardly anybody has seen them, so that a log tells too little of them: finding one counts as WORTH
-            finds, and they are lifted as far as that is worth what it costs.
+        cold_item_cost: share of NDCG@10 among items new to the visitor that may be given for cold items, which nobody
+            has taken yet. Hardly anybody has seen them, so that a log tells too little of them: finding one counts as
+            WORTH finds, and they are lifted as far as that is worth what it costs.
     """
     usable = [example for example in examples if example.first.any() or example.later.any()]
     if len(usable) < MIN_VISITORS:
@@ -83,7 +83,7 @@ def fit_ranker(
     gain = np.array([_quality(*pair) for pair in zip(scores, usable, strict=True)])
     gain -= np.array([_quality(*pair) for pair in zip(before, usable, strict=True)])
     if gain.mean() > gain.std() / np.sqrt(len(gain)):
-        return _hopeful(averaged(networks), _optimism(scores, usable, new_item_cost)).as_json() | found
+        return _hopeful(averaged(networks), _optimism(scores, usable, cold_item_cost)).as_json() | found
     return start_of(start.as_json() | found)
 
 

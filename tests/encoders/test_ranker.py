@@ -60,10 +60,10 @@ def test_where_habits_tell_more_than_own_purchases_they_are_the_start() -> None:
 
 def launches(taken_by: int, visitors: int = 160) -> list[Example]:
     """Each visitor takes the most popular candidate; those from number `taken_by` on one that nobody had taken, too."""
-    examples = []
-    for number, each in enumerate(world("taken_30", visitors)):
-        x = each.features
-        x[:, IS_KNOWN] = 0.0
+    examples, rng = [], np.random.default_rng(0)
+    for number in range(visitors):
+        x = rng.random((30, len(FEATURES))).astype(np.float32)
+        x[:, [HABIT, IS_REPEAT, IS_KNOWN]] = 0.0
         x[:, TAKEN] = np.where(np.arange(30) < 10, 0.0, 1.0 + x[:, TAKEN])
         x[:10, FEATURES.index("taken_30")] = 0.0
         first = np.arange(30) == x[:, FEATURES.index("taken_30")].argmax()
@@ -74,7 +74,7 @@ def launches(taken_by: int, visitors: int = 160) -> list[Example]:
 
 def test_what_nobody_has_taken_is_lifted_as_far_as_it_may_cost() -> None:
     examples = launches(taken_by=130)
-    without, lifted = (fit_ranker(examples, new_item_cost=cost) for cost in (0.0, 0.2))
+    without, lifted = (fit_ranker(examples, cold_item_cost=cost) for cost in (0.0, 0.2))
     for example in examples:
         gain = rank_candidates(example.features, lifted) - rank_candidates(example.features, without)
         assert (gain[:10] > 0.1).all()
@@ -86,7 +86,7 @@ def test_what_nobody_has_taken_is_lifted_as_far_as_it_may_cost() -> None:
 
 def test_where_nobody_takes_such_items_they_are_not_lifted() -> None:
     examples = launches(taken_by=1000)
-    without, lifted = (fit_ranker(examples, new_item_cost=cost) for cost in (0.0, 0.2))
+    without, lifted = (fit_ranker(examples, cold_item_cost=cost) for cost in (0.0, 0.2))
     assert lifted == without
 
 
