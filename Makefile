@@ -80,7 +80,7 @@ check: $(INSTALLED)
 messages: $(INSTALLED)
 	@DJANGO_DEBUG=1 $(BIN)/python -W ignore::RuntimeWarning manage.py makemessages --locale zh_Hans --no-location --no-wrap \
 		--no-obsolete --ignore tests --ignore benchmarks --ignore demo
-	@DJANGO_DEBUG=1 $(BIN)/python -W ignore::RuntimeWarning manage.py compilemessages --locale zh_Hans --ignore .venv*
+	@DJANGO_DEBUG=1 $(BIN)/python -W ignore::RuntimeWarning manage.py compilemessages --locale zh_Hans --ignore '.venv*'
 
 clean:
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo.clean; fi

@@ -30,20 +30,18 @@ from recommender.encoders.listwise import (
     learned,
     packed,
 )
+from recommender.encoders.optimism import lifted, optimism
 
 # Weights of the start, per standard deviation: what is bought again first, where people do that, then similarity.
 SIMILARITY: Final = {"similarity": 0.3}
 OWN_PURCHASES: Final = SIMILARITY | {"own_120": 3.0}
 HABITS: Final = SIMILARITY | {"habit": 3.0}
-IS_KNOWN, IS_REPEAT, HABIT, TAKEN = (FEATURES.index(name) for name in ("is_known", "is_repeat", "habit", "taken"))
+IS_KNOWN, IS_REPEAT, HABIT = (FEATURES.index(name) for name in ("is_known", "is_repeat", "habit"))
 MIN_VISITORS: Final = 10
 SETTINGS: Final = NetworkSettings(hidden=32, steps=300, batch=64, dropout=0.1, weight_decay=1e-2)
 WEIGHT_DECAYS: Final = (1e-2, 0.3)  # tried on the first part of the visitors
 PARTS: Final = 4  # of the visitors, each left out by one network
 AHEAD: Final = (0.0, 2.0, 4.0, 8.0, -2.0, -4.0, -8.0)  # tried: what is added to the scores of habits
-OPTIMISM: Final = tuple(step / 8 for step in range(25))  # tried: what is added to items that nobody has taken yet
-FOUND_AMONG: Final = 20  # first places of a list, where an item counts as found
-WORTH: Final = 3.0  # finds of an item that somebody has taken, for one of an item that nobody has
 NEW_WEIGHT: Final = 1.0  # of the loss among items new to the visitor, beside the loss among all
 
 
@@ -64,8 +62,7 @@ def fit_ranker(
         examples: those without anything right are left out. With few left the answer is empty: similarity decides.
         without: names of features that say nothing.
         cold_item_cost: share of NDCG@10 among items new to the visitor that may be given for cold items, which nobody
-            has taken yet. Hardly anybody has seen them, so that a log tells too little of them: finding one counts as
-            WORTH finds, and they are lifted as far as that is worth what it costs.
+            has taken yet, see `optimism`.
     """
     usable = [example for example in examples if example.first.any() or example.later.any()]
     if len(usable) < MIN_VISITORS:
@@ -83,7 +80,7 @@ def fit_ranker(
     gain = np.array([_quality(*pair) for pair in zip(scores, usable, strict=True)])
     gain -= np.array([_quality(*pair) for pair in zip(before, usable, strict=True)])
     if gain.mean() > gain.std() / np.sqrt(len(gain)):
-        return _hopeful(averaged(networks), _optimism(scores, usable, cold_item_cost)).as_json() | found
+        return lifted(averaged(networks), optimism(scores, usable, cold_item_cost)).as_json() | found
     return start_of(start.as_json() | found)
 
 
@@ -163,61 +160,6 @@ def _joined(habits: list[Floats], rest: list[Floats], visitors: list[Example]) -
     return best, joined(best)
 
 
-def _optimism(scores: list[Floats], visitors: list[Example], cost: float) -> float:
-    """What to add to the scores [candidates] of items that nobody has taken yet; see `fit_ranker`."""
-    new = [is_new(visitor) for visitor in visitors]
-    among_new = [
-        (score[mask], visitor.later[mask], is_cold(visitor)[mask])
-        for score, visitor, mask in zip(scores, visitors, new, strict=True)
-    ]
-    ndcg, found, _ = _with_optimism(among_new, 0.0)
-    value = {}
-    for added in OPTIMISM:
-        tried, _, cold = _with_optimism(among_new, added)
-        if tried >= (1 - cost) * ndcg:
-            value[added] = tried / max(ndcg, 1e-9) + WORTH * cold / max(found, 1)
-    return max(value, key=lambda added: value[added])
-
-
-def _with_optimism(lists: list[tuple[Floats, Booleans, Booleans]], added: float) -> tuple[float, int, int]:
-    """(mean NDCG@10, how many right ones are among the first FOUND_AMONG, how many of them nobody had taken).
-
-    Args:
-        lists: a visitor's (scores, right, nobody has taken it).
-    """
-    ndcg, found, cold = 0.0, 0, 0
-    for scores, right, is_cold in lists:
-        moved = (scores + added * is_cold).astype(np.float32)
-        first = np.argsort(-moved, kind="stable")[:FOUND_AMONG]
-        ndcg += _ndcg(moved, right)
-        found += int(right[first].sum())
-        cold += int((right & is_cold)[first].sum())
-    return ndcg / len(lists), found, cold
-
-
-def is_cold(example: Example) -> Booleans:
-    """[candidates] that nobody had taken."""
-    return np.asarray(example.features[:, TAKEN] <= 0)
-
-
-def is_new(example: Example) -> Booleans:
-    """[candidates] that are new to the visitor."""
-    return np.asarray(example.features[:, IS_KNOWN] == 0)
-
-
-@torch.no_grad()
-def _hopeful(network: Ranker, added: float) -> Ranker:
-    """The network with `added` to the score of what nobody has taken: by a hidden unit that one taking closes."""
-    once, features = float(np.log1p(1.0)), network.linear.in_features
-    both = Ranker(network.mean, network.scale, network.hidden.out_features + 1)
-    both.linear.weight.copy_(network.linear.weight)
-    both.hidden.weight.copy_(torch.cat([network.hidden.weight, torch.zeros(1, features)]))
-    both.hidden.weight[-1, TAKEN] = -network.scale[TAKEN] / once
-    both.hidden.bias.copy_(torch.cat([network.hidden.bias, 1 - network.mean[[TAKEN]] / once]))
-    both.out.weight.copy_(torch.cat([network.out.weight, torch.tensor([[added]])], dim=1))
-    return both.eval()
-
-
 @torch.no_grad()
 def _moved(start: Ranker, by: float) -> Ranker:
     """Linear as the start, with `by` added to every score: by a hidden unit that is always open."""
@@ -231,7 +173,7 @@ def _moved(start: Ranker, by: float) -> Ranker:
 
 def _quality(scores: Floats, visitor: Example) -> float:
     """NDCG@10 of the visitor's candidates: the mean of both questions that have an answer."""
-    new = is_new(visitor)
+    new = visitor.features[:, IS_KNOWN] == 0
     questions = [(scores, visitor.first), (scores[new], visitor.later[new])]
     return float(np.mean([_ndcg(*question) for question in questions if question[1].any()] or [0.0]))
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recommender.capture.tables import CART, PURCHASE
 from recommender.catalog import get_catalog
-from recommender.dataset.ranking_features import FEATURES, GROUPS, Floats, contributions
+from recommender.dataset.ranking_features import FEATURES, GROUPS, LINKS, Floats, contributions
 from recommender.index.nearest import likeness
 from recommender.serving.entries import Named, Reasons, Shown
 from recommender.serving.history import History
@@ -23,6 +23,7 @@ OFTEN: Final = 3  # purchases that make a habit
 MIN_SIMILARITY: Final = 0.3  # cosine below which "because" would be a guess, unless others took the two together
 MIN_SHARE: Final = 0.05  # of all that lifts the score: less is not the reason, one of forty items carries 0.025
 MOSTLY: Final = 0.5
+TOGETHER: Final = [LINKS.index(name) for name in LINKS if name in GROUPS["together"]]
 OF_GROUP: Final = {group: [FEATURES.index(name) for name in names] for group, names in GROUPS.items()}
 
 
@@ -38,16 +39,22 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Of one candidate. is_habit: the visitor's own purchases of it lift it. is_popular: how many take it does."""
+    """Of one candidate.
+
+    Attributes:
+        is_habit: the visitor's own purchases of it lift it. goes_with_all: nothing lifts it more than what others took
+            together with the visitor's items, all of them. is_popular: how many take it lifts it.
+    """
 
     cause: Cause | None
     is_habit: bool
+    goes_with_all: bool
     is_popular: bool
 
 
 class ByScore(Reasons):
-    """A habit, what the visitor asked for, the item of the history that a score needs most, or nothing where none is
-    enough."""
+    """A habit, what the visitor asked for, the item of the history that a score needs most, all of them together, or
+    nothing where none is enough."""
 
     def __init__(self, scored: Scored, pool: Pool | None) -> None:
         self._scored, self._pool = scored, pool
@@ -77,15 +84,25 @@ class ByScore(Reasons):
             for number, (key, row) in enumerate(zip(keys, rows, strict=True))
         ]
         is_habit = [key in bought and bool(own > 0) for key, own in zip(keys, lift["own"], strict=True)]
+        most = np.max([each for group, each in lift.items() if group != "together"], axis=0)
+        is_linked = scored.candidates.links[rows][:, TOGETHER].any(axis=1)
+        goes_with_all = is_linked & (lift["together"] >= np.maximum(enough, most))
         is_lifted = lift["popularity"] >= enough
-        return [Why(*each) for each in zip(causes, is_habit, is_lifted.tolist(), strict=True)]
+        return [Why(*each) for each in zip(causes, is_habit, goes_with_all.tolist(), is_lifted.tolist(), strict=True)]
 
     def _reason(self, entry: Shown, named: Mapping[Any, Named]) -> str:
         key = entry.item.pk
         why = self._why[key]
         if why.is_habit:
             return repeat_reason(self._purchases[key])
-        return _because(why.cause, key, self._scored.history, named) or _popular(entry, why.is_popular)
+        return (
+            _because(why.cause, key, self._scored.history, named)
+            or (why.goes_with_all and self._goes_with_all())
+            or _popular(entry, why.is_popular)
+        )
+
+    def _goes_with_all(self) -> str:
+        return _("Goes with what you buy") if self._purchases else _("Goes with what you look at")
 
 
 def group_shares(scored: Scored, rows: Any) -> dict[str, Floats]:

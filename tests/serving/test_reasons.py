@@ -61,3 +61,27 @@ def test_popular_today_needs_visitors_of_today_and_a_score_that_says_so(
     found = reasons(visitor)
     assert (found["Product 5"], found["Product 7"], found["Product 1"]) == (said, "", "")
     assert Product.objects.exists()
+
+
+@pytest.mark.parametrize(("kind", "said"), [(PURCHASE, "Goes with what you buy"), (VIEW, "Goes with what you look at")])
+def test_what_no_single_item_carries_goes_with_all_of_them(visitor: Visitor, kind: int, said: str) -> None:
+    products = make_products(40)
+    links = [b""] * 40
+    for place in range(30):  # each leads a little to row 40, which is Product 39
+        links[place] = pack_links(np.array([40]), np.array([[0.1, 0.0, 0.0]], np.float32))
+        make_event(visitor, products[place], kind, days_ago=40 - place)
+    publish_tiny_version(products, ranker=linear_ranker(similarity=0.1, follow_lately=1.0), links=links)
+    assert reasons(visitor)["Product 39"] == said
+
+
+def test_it_is_not_said_where_something_else_lifts_the_score_more(visitor: Visitor) -> None:
+    products = make_products(40)
+    links = [b""] * 40
+    for place in range(30):
+        links[place] = pack_links(np.array([40]), np.array([[0.1, 0.0, 0.0]], np.float32))
+        make_event(visitor, products[place], PURCHASE, days_ago=40 - place)
+    statistics = np.zeros((40, 9), np.float32)
+    statistics[39, 0] = 5.0  # taken_7
+    ranker = linear_ranker(similarity=0.1, follow_lately=1.0, taken_7=1.0)
+    publish_tiny_version(products, ranker=ranker, links=links, statistics=statistics)
+    assert reasons(visitor)["Product 39"] == ""
