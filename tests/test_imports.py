@@ -33,6 +33,7 @@ ALLOWED = {
         "index",
         "experiments.assignment",
         "experiments.interleaving",
+        "dataset.cold_items",
         "dataset.ease_links",
         "dataset.link_packing",
         "dataset.ranking_features",
