@@ -66,7 +66,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "LIST_LENGTH": 12,  # items in a list when the page names no number
     "MAX_LIST_LENGTH": 100,
     "MAX_BATCH_VISITORS": 100,  # whose lists one request may ask for; each costs what a request of its own would
-    "CANDIDATES": 150,  # retrieved by cosine before ranking; linked, popular and own items join them
+    "CANDIDATES": 150,  # retrieved by cosine before ranking; linked, popular, own and cold items join them
     "REPEAT_SHARE": 0.9,  # of the slots of "for you" that repeats may take; 1.0 leaves the order to the ranker
     "LOOKING_REPEAT_SHARE": 0.5,  # the same for a visitor who looked at something in the last half hour
     "EXPLORATION_SHARE": 0.02,  # of the slots of lists that explore: they try items that few people have seen
