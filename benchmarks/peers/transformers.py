@@ -1,12 +1,19 @@
 """RecTools' SASRec and BERT4Rec, fitted and asked through RecTools' own interface.
 
+    python -m benchmarks.peers.transformers TASK OUT --budget 3600      # SASRec's curve on validation, as JSON
+
 Two things are done for them, neither of which changes what they learn: the softmax is taken only at positions that have
 a target (RecTools takes it at padding too and multiplies it by nothing), and long histories are cut into windows of the
 model's length, where RecTools would learn from the last one only.
 """
 
+import argparse
+import json
 import logging
+import sys
 import warnings
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -21,8 +28,8 @@ from rectools.models.nn.transformers.base import TransformerLightningModule, Tra
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.peers.tuning import learn
-from benchmarks.task import Ints, Log, Task
+from benchmarks.peers.tuning import curve, learn
+from benchmarks.task import Ints, Log, Task, read_task
 
 LENGTHS: Final = (10, 200)  # events, at least and at most; between them what holds 19 of 20 histories
 MOST_LOGITS: Final = 50_000_000  # of one batch: 200 MB of float32, several times over while it learns
@@ -39,17 +46,21 @@ class SASRec:
 
     def fit(self, task: Task, budget_seconds: float) -> None:
         silence()
-        length = session_length(task.fit)
-        mean = np.minimum(np.bincount(task.fit.visitor), length).mean()
-        fitting = int(MOST_LOGITS / (task.items * mean * self.targets_share))
-        settings = self.settings | {
-            "session_max_len": length,
-            "batch_size": int(np.clip(fitting, 8, MOST_VISITORS)),
-        }
+        settings = self.settings_for(task)
         self._sequences, chosen = learn(
             lambda log: Sequences(log, self.model, settings, task.seed), task, budget_seconds
         )
         self.settings = settings | chosen
+
+    def settings_for(self, task: Task) -> dict[str, Any]:
+        """With the longest history and the largest batch that fit."""
+        length = session_length(task.fit)
+        mean = np.minimum(np.bincount(task.fit.visitor), length).mean()
+        fitting = int(MOST_LOGITS / (task.items * mean * self.targets_share))
+        return self.settings | {
+            "session_max_len": length,
+            "batch_size": int(np.clip(fitting, 8, MOST_VISITORS)),
+        }
 
     def top(self, visitors: Ints, k: int, exclude_taken: bool) -> NDArray[np.int32]:
         return self._sequences.top(visitors, k, exclude_taken)
@@ -141,3 +152,22 @@ def silence() -> None:
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     for message in (".*users were considered cold.*", "unique with argument.*", "(?s)Pydantic serializer warnings.*"):
         warnings.filterwarnings("ignore", message=message)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", type=Path, help="folder of the task")
+    parser.add_argument("out", type=Path, help="file for the curve")
+    parser.add_argument("--budget", type=float, default=3_600.0, help="CPU seconds (default 3600)")
+    options = parser.parse_args()
+    silence()
+    task = read_task(options.task)
+    settings = SASRec().settings_for(task)
+    looks, ended = curve(Sequences(task.fit, SASRec.model, settings, task.seed), task, options.budget)
+    found = {"settings": settings, "converged": ended, "looks": [asdict(look) for look in looks]}
+    options.out.write_text(json.dumps(found, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -101,7 +101,7 @@ def learn(make: Callable[[Log], L], task: Task, budget_seconds: float) -> tuple[
         (the learner, epochs and the curve of validation).
     """
     started = time.process_time()
-    looks, ended_early = _epochs_needed(make(task.fit), task, budget_seconds * TUNING_SHARE)
+    looks, ended_early = curve(make(task.fit), task, budget_seconds * TUNING_SHARE)
     best = max(looks, key=lambda look: look.ndcg)
     learner = make(task.train)
     epochs, slowest = 0, 0.0
@@ -117,8 +117,8 @@ def learn(make: Callable[[Log], L], task: Task, budget_seconds: float) -> tuple[
     return learner, chosen | {"validation": [asdict(look) for look in looks]}
 
 
-def _epochs_needed(learner: Learner, task: Task, budget_seconds: float) -> tuple[list[Look], bool]:
-    """(looks at validation, whether `PATIENCE` ended it and not the budget)."""
+def curve(learner: Learner, task: Task, budget_seconds: float) -> tuple[list[Look], bool]:
+    """(looks at validation while it learns, whether `PATIENCE` ended it and not the budget)."""
     validation, looks = Validation(task), list[Look]()
     started = time.process_time()
     learning = looking = slowest = 0.0
