@@ -203,7 +203,9 @@ def habit(inputs: Floats, habits: Mapping[str, Any]) -> Floats:
     if network is None:
         return np.zeros(len(inputs), np.float32)
     bought = inputs[:, HABIT_INPUTS.index("is_repeat")] > 0
-    return np.where(bought, np.maximum(network.scores(inputs) - np.float32(habits["least"]), 0.0), np.float32(0.0))
+    found = np.zeros(len(inputs), np.float32)
+    found[bought] = np.maximum(network.scores(inputs[bought]) - np.float32(habits["least"]), 0.0)
+    return found
 
 
 def link_features(links: Floats, peak: Floats) -> Floats:

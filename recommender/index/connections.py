@@ -5,6 +5,7 @@ statements once, and may be cut at any time, as the page's may not inside its tr
 """
 
 import copy
+import math
 import os
 import select
 import threading
@@ -27,6 +28,9 @@ MAX_EF_SEARCH: Final = 1_000  # pgvector's limit
 # Of the budget, for one statement: less than RUNG_SHARE, so that a slow one does not cost the connection.
 STATEMENT_SHARE: Final = 0.5
 MARGIN_MS: Final = 25.0  # that a busy server takes to end one
+STEP: Final = 0.8  # from one limit to the next shorter one
+ENOUGH: Final = 0.6  # of the time that is left
+EPSILON: Final = 1e-9
 
 
 def index_settings(neighbours: int) -> dict[str, str]:
@@ -186,12 +190,24 @@ def _in_time(execute: Callable[..., Any], sql: str, params: Any, many: bool, con
         raise OperationalError("The budget of this list is used up.")
     connection = context["connection"]
     if not connection.in_atomic_block:
-        wanted = round(max(min(_longest_ms(), left_ms - MARGIN_MS), 1))
+        wanted = _limit_ms(connection.limit_ms, left_ms - MARGIN_MS)
         if wanted != connection.limit_ms:
             with connection.wrap_database_errors:
                 connection.connection.execute(f"SET statement_timeout = {wanted}")
             connection.limit_ms = wanted
     return execute(sql, params, many, context)
+
+
+def _limit_ms(now_ms: int, left_ms: float) -> int:
+    """The limit as it is now, while it ends in time and is not much too short; else the longest step that ends in time.
+
+    To set it takes a round trip. By steps, a list that is quick sets it for none of its statements.
+    """
+    most = max(min(_longest_ms(), left_ms), 1.0)
+    if ENOUGH * most <= now_ms <= most:
+        return now_ms
+    steps = math.ceil(math.log(most / _longest_ms(), STEP) - EPSILON)
+    return max(int(_longest_ms() * STEP**steps), 1)
 
 
 def _longest_ms() -> int:

@@ -76,19 +76,28 @@ class ByScore(Reasons):
         scored, bought = self._scored, self._purchases
         rows = np.array([self._place[key] for key in keys], dtype=np.int64)
         lift = group_shares(scored, rows)
-        drops = quick_drops(scored, rows, self._pool)
-        alike = _alike(scored, drops.causes, rows)
         enough = MIN_SHARE * np.maximum(sum(np.maximum(each, 0.0) for each in lift.values()), 1e-9)
-        causes = [
-            None if key in bought else _cause(scored, drops, alike, int(row), number, float(enough[number]))
-            for number, (key, row) in enumerate(zip(keys, rows, strict=True))
-        ]
+        causes = self._causes(rows, enough)
         is_habit = [key in bought and bool(own > 0) for key, own in zip(keys, lift["own"], strict=True)]
         most = np.max([each for group, each in lift.items() if group != "together"], axis=0)
         is_linked = scored.candidates.links[rows][:, TOGETHER].any(axis=1)
         goes_with_all = is_linked & (lift["together"] >= np.maximum(enough, most))
         is_lifted = lift["popularity"] >= enough
         return [Why(*each) for each in zip(causes, is_habit, goes_with_all.tolist(), is_lifted.tolist(), strict=True)]
+
+    def _causes(self, rows: NDArray[np.int64], enough: NDArray[Any]) -> list[Cause | None]:
+        """Of each candidate; None of what was bought, whose reason is that."""
+        scored = self._scored
+        is_new = np.array([scored.candidates.item[row] not in self._purchases for row in rows.tolist()], dtype=bool)
+        if not is_new.any():
+            return [None] * len(rows)
+        drops = quick_drops(scored, rows[is_new], self._pool)
+        alike = _alike(scored, drops.causes, rows[is_new])
+        found = iter(
+            _cause(scored, drops, alike, row, number, share)
+            for number, (row, share) in enumerate(zip(rows[is_new].tolist(), enough[is_new].tolist(), strict=True))
+        )
+        return [next(found) if each else None for each in is_new.tolist()]
 
     def _reason(self, entry: Shown, named: Mapping[Any, Named]) -> str:
         key = entry.item.pk

@@ -3,13 +3,15 @@
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from recommender import deadline
 from recommender.index import budget
-from recommender.index.connections import Pool
+from recommender.index.connections import Pool, _limit_ms
 from recommender.index.reading import reading
 from recommender.models import Visitor
 
@@ -137,6 +139,19 @@ def test_the_server_ends_a_slow_statement_before_the_connection_must_be_cut() ->
         assert setting("statement_timeout") == "5s"  # of a budget of 10 s
     with reading(20_000):  # no list: it says itself how long it may take
         assert setting("statement_timeout") == "20s"
+
+
+def test_a_limit_is_set_anew_only_where_it_would_end_too_late_or_much_too_soon(settings: Any) -> None:
+    settings.RECOMMENDER_BUDGET_MS = 250
+    longest = 125
+    for left in np.arange(1.0, 200.0, 0.5):
+        for now in (1, 20, 51, 64, 80, 100, longest):
+            limit = _limit_ms(now, left)
+            assert limit <= max(left, 1) and limit <= longest
+            assert limit >= max(int(0.6 * min(left, longest)), 1)
+            if 0.6 * min(left, longest) <= now <= left:
+                assert limit == now
+    assert _limit_ms(longest, 124.0) == 100 and _limit_ms(100, 101.0) == 100  # 20 ms of a list later
 
 
 def test_blocks_inside_share_the_connection_and_its_limit() -> None:
