@@ -161,6 +161,7 @@ def served_lists(stack: Stack, seen: Moment, settings: PipelineSettings, ranker:
         seen.now,
         ranker,
         settings.candidates,
+        stack.added_at,
     )
 
 

@@ -203,7 +203,7 @@ def embed(
     if item_encoder is not None:
         artifacts[ITEM_ENCODER] = pack_encoder(item_encoder)
     ease = stack.links["ease"]
-    artifacts[COLD_ITEMS] = pack_cold(ColdItems.of(seen.statistics, seen.fused))
+    artifacts[COLD_ITEMS] = pack_cold(ColdItems.of(seen.statistics, seen.fused, seen.now, stack.added_at))
     artifacts[EASE_LINKS] = pack_ease(keys, ease.indptr, ease.indices, ease.data)
     artifacts[ITEM_MAP] = map_items(keys, seen.fused[1:], seen.popularity[1:], parts, settings.stack.seed)
     return EmbeddingTable(

@@ -1,7 +1,8 @@
 """Event rows and the catalogue → plain columns for the stages that know no Django."""
 
+import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -63,7 +64,7 @@ def export_items(keys: Sequence[Any] | None = None) -> ItemTable:
         CatalogNotFound: the shop has no `recommendations.py`.
     """
     catalog = get_catalog()
-    names = [catalog.title, *catalog.text, *catalog.attributes, *([catalog.price_cents] if catalog.price_cents else [])]
+    names = [catalog.title, *catalog.text, *catalog.attributes, *filter(None, [catalog.price_cents, catalog.added_at])]
     items = _values(names, keys)
     column = key_array(list(items))
     rows = list(items.values())
@@ -119,7 +120,9 @@ def _joined(old: Any, new: Any) -> Any:
 def _table(catalog: Catalog, keys: NDArray[np.generic], columns: list[list[Any]]) -> ItemTable:
     texts = columns[1 : 1 + len(catalog.text)]
     attributes = columns[1 + len(catalog.text) : 1 + len(catalog.text) + len(catalog.attributes)]
-    prices = [np.nan if cents is None else cents for cents in columns[-1]] if catalog.price_cents else None
+    rest = iter(columns[1 + len(catalog.text) + len(catalog.attributes) :])
+    prices = [np.nan if cents is None else cents for cents in next(rest)] if catalog.price_cents else None
+    added_at = list(map(_seconds, next(rest))) if catalog.added_at else None
     return ItemTable(
         item=keys,
         title=_as_text(columns[0]),
@@ -128,7 +131,15 @@ def _table(catalog: Catalog, keys: NDArray[np.generic], columns: list[list[Any]]
         else [""] * len(keys),
         attributes=dict(zip(catalog.attributes, map(_as_text, attributes), strict=True)),
         price_cents=None if prices is None else np.array(prices, dtype=np.float32),
+        added_at=None if added_at is None else np.array(added_at, dtype=np.float64),
     )
+
+
+def _seconds(moment: Any) -> float:
+    """Since 1970 UTC, of a time or a day; NaN for anything else, of which nobody knows how long ago it was."""
+    if isinstance(moment, date) and not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    return moment.timestamp() if isinstance(moment, datetime) else math.nan
 
 
 def _as_text(values: Sequence[Any]) -> list[str]:

@@ -63,6 +63,7 @@ class ItemTable:
         text: [items] str, all text fields joined by a line break.
         attributes: column name → [items] str values; "" where missing.
         price_cents: [items] float32, NaN where unknown.
+        added_at: [items] float64 when each came, in seconds since 1970 UTC, NaN where unknown.
     """
 
     item: NDArray[np.generic]
@@ -70,6 +71,7 @@ class ItemTable:
     text: Sequence[str]
     attributes: dict[str, Sequence[str]] = field(default_factory=dict)
     price_cents: NDArray[np.float32] | None = None
+    added_at: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.item)

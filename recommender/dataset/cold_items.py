@@ -27,9 +27,21 @@ class ColdItems:
     vectors: Floats
 
     @classmethod
-    def of(cls, statistics: Floats, vectors: Floats) -> "ColdItems":
-        """The COLD_ITEMS with the highest keys; both arguments by item row, of which 0 is padding."""
-        rows = (np.flatnonzero(statistics[1:, TAKEN] == 0) + 1)[-COLD_ITEMS:]
+    def of(
+        cls, statistics: Floats, vectors: Floats, now: int, added_at: NDArray[np.float64] | None = None
+    ) -> "ColdItems":
+        """The newest COLD_ITEMS of those that nobody has taken.
+
+        Args:
+            statistics, vectors: by item row, of which 0 is padding.
+            now: seconds since 1970 UTC; what came later is not there yet.
+            added_at: [items] as in `ItemTable`; without it, or where it is unknown, a higher key is newer.
+        """
+        rows = np.flatnonzero(statistics[1:, TAKEN] == 0) + 1
+        if added_at is not None:
+            came = np.nan_to_num(added_at[rows - 1], nan=-np.inf)
+            rows = rows[np.argsort(came, kind="stable")][: int((came <= now).sum())]
+        rows = np.sort(rows[-COLD_ITEMS:])
         return cls(rows, vectors[rows])
 
     def nearest(self, vector: Floats) -> Ints:

@@ -90,7 +90,7 @@ class Stack:
         items: the catalogue's vocabulary. vectors: part name → [item rows, dim] float32 unit norm, row 0 zero.
         transformer: turns the sequence part of a history into a visitor's sequence part.
         links: what leads to what, by counting.
-        price_cents: the catalogue's, NaN where unknown. settings: what it was trained with.
+        price_cents, added_at: the catalogue's, NaN where unknown. settings: what it was trained with.
         states: encoder → parameters to go on from. content_encoder: as in `Start`.
     """
 
@@ -99,6 +99,7 @@ class Stack:
     transformer: VisitorTransformer
     links: Links
     price_cents: Floats | None
+    added_at: NDArray[np.float64] | None
     settings: StackSettings
     states: dict[str, State]
     content_encoder: ContentEncoder | None = None
@@ -163,6 +164,7 @@ def train_stack(
         transformer=encoder.visitor.cpu(),
         links=link_items(grouped, items, start.content_links if start else None),
         price_cents=items.price_cents,
+        added_at=items.added_at,
         settings=settings,
         states={"graph": graph_state, "sequence": state_of(encoder)},
         content_encoder=content_encoder,

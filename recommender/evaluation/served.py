@@ -52,6 +52,7 @@ class ServedLists:
         parts: slices of the vectors. popularity: [item rows]. statistics: [item rows, len(STATISTICS)].
         links: relation → [item rows, item rows] CSR. grouped: histories up to `now`, seconds since 1970 UTC.
         ranker: whose "habits" are asked. nearest: how many candidates the vectors give.
+        added_at: [item rows - 1] as in `ItemTable`.
     """
 
     items: Floats
@@ -64,6 +65,7 @@ class ServedLists:
     now: int
     ranker: Mapping[str, Any]
     nearest: int = 150
+    added_at: NDArray[np.float64] | None = None
 
     @cached_property
     def popular(self) -> Ints:
@@ -71,7 +73,7 @@ class ServedLists:
 
     @cached_property
     def cold(self) -> ColdItems:
-        return ColdItems.of(self.statistics, self.items)
+        return ColdItems.of(self.statistics, self.items, self.now, self.added_at)
 
     def features(self, numbers: Ints) -> Iterator[tuple[Ints, Floats]]:
         """For each visitor: (candidate item rows [n], ranking features [n, features])."""

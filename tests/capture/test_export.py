@@ -1,9 +1,9 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 
-from recommender.capture.export import export_events, export_items
+from recommender.capture.export import _table, export_events, export_items
 from recommender.capture.tables import CART, PURCHASE, VIEW
 from recommender.catalog import Catalog, register
 from recommender.models import Event, Visitor
@@ -93,6 +93,19 @@ def test_a_catalogue_that_declares_nothing_gives_keys_only(products: list[Produc
     assert table.text == ["", "", ""]
     assert table.attributes == {}
     assert table.price_cents is None
+
+
+def test_when_items_came_is_in_seconds() -> None:
+    class Dated(Catalog):
+        price_cents = "price_cents"
+        added_at = "created"
+
+    columns = [["a", "b", "c", "d"], [199, 349, None, 5], [NEWEST, date(1970, 1, 2), None, 2026]]
+    table = _table(Dated(), np.arange(4), columns)
+    assert table.added_at is not None and table.price_cents is not None
+    assert table.price_cents.tolist()[:2] == [199.0, 349.0]
+    assert table.added_at.tolist()[:2] == [NEWEST.timestamp(), 86_400.0]
+    assert np.isnan(table.added_at[2:]).all()  # a year says too little
 
 
 def test_a_lookup_over_many_rows_gives_one_row_an_item(products: list[Product], visitor: Visitor) -> None:
