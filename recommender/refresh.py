@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 
 from recommender.capture.export import export_items
 from recommender.catalog import item_model
@@ -25,9 +25,13 @@ def refresh_items() -> int:
     done = 0
     while changes := list(_pending(version)):
         take_in_keys(version, [key for key, _changed_at in changes])
-        for key, changed_at in changes:  # one that was saved again meanwhile is pending again
+        noted = sum(  # one that was saved again meanwhile is pending again
             ItemChange.objects.filter(item_id=key, changed_at=changed_at).update(version=version)
+            for key, changed_at in changes
+        )
         done += len(changes)
+        if not noted:  # without USE_TZ, a time of the hour that a clock goes through twice finds its row no more
+            break
     return done
 
 
@@ -62,5 +66,4 @@ def _pending(version: ModelVersion) -> Iterator[tuple[Any, datetime]]:
 
 def _missing(version: ModelVersion) -> Iterator[Any]:
     known = ItemEmbedding.objects.filter(version_id=version.pk, item_id=OuterRef("pk"))
-    keys = item_model()._base_manager.filter(~Exists(known)).order_by("pk").annotate(key=F("pk"))
-    return iter(keys.values_list("key", flat=True)[:BATCH])
+    return iter(item_model()._base_manager.filter(~Exists(known)).order_by("pk").values_list("pk", flat=True)[:BATCH])

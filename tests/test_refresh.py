@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from django.db import connection, models
 from django.test.utils import isolate_apps
+from django.utils import timezone
 
 from recommender import item_changes
 from recommender.capture.tables import VIEW
@@ -17,6 +18,7 @@ from recommender.dataset.link_packing import unpack_links
 from recommender.dataset.ranking_features import STATISTICS
 from recommender.index.item_encoder import _load
 from recommender.index.nearest import NEWCOMERS, compare
+from recommender.index.newcomers import _relink
 from recommender.index.publish import publish
 from recommender.models import ItemChange, ItemEmbedding, ModelArtifact, ModelVersion, Visitor
 from recommender.refresh import refresh_items, take_in_missing
@@ -165,6 +167,21 @@ def test_products_that_came_past_save_are_found(version: ModelVersion) -> None:
     assert refresh_items() == 0
     assert take_in_missing() == 3
     assert row_of(version, new[2]).is_cold
+
+
+def test_a_change_whose_time_is_not_found_again_is_no_endless_loop(version: ModelVersion, monkeypatch) -> None:
+    new = make_product("hazelnut milk", "Drinks")
+    monkeypatch.setattr("recommender.refresh._pending", lambda version: iter([(new.pk, timezone.now())]))
+    assert refresh_items() == 1
+
+
+def test_two_that_come_together_lead_to_each_other(version: ModelVersion) -> None:
+    one, other = make_product("hazelnut milk", "Drinks"), make_product("hazelnut milk, large", "Drinks")
+    refresh_items()
+    rows = row_of(version, one), row_of(version, other)
+    _relink(version, {rows[0].row: {rows[1].row: 0.5}, rows[1].row: {}})
+    assert content_links(row_of(version, one)) == {rows[1].row: 0.5}
+    assert content_links(row_of(version, other)) == {rows[0].row: 0.5}
 
 
 def test_the_next_version_takes_in_what_its_training_did_not_see(version: ModelVersion) -> None:

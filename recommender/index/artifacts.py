@@ -5,6 +5,8 @@ import zipfile
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.core.exceptions import ValidationError
+
 from recommender.exceptions import ArtifactCorrupt
 from recommender.models import ModelArtifact
 
@@ -34,5 +36,5 @@ def unpacked(version_id: int, name: str, unpack: Callable[[bytes], File]) -> Fil
         return None
     try:
         return unpack(read_artifact(version_id, name))
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile, ValidationError) as error:
         raise ArtifactCorrupt(f"{ArtifactCorrupt.__doc__} ({name}: {error})") from error

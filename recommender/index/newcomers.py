@@ -153,18 +153,24 @@ def _nearest_content(version: ModelVersion, key: Any) -> list[tuple[Any, float]]
 def _relink(version: ModelVersion, strengths: dict[int, dict[int, float]]) -> None:
     """Replace the content links of the rows in `strengths`, and those that lead to them."""
     own = _read_links(version, list(strengths))
-    changes: dict[int, dict[int, float]] = {row: dict(new) for row, new in strengths.items()}
-    for row, new in strengths.items():
-        old, weights = unpack_links(own[row])
-        gone = {int(other): 0.0 for other, weight in zip(old, weights, strict=True) if weight[CONTENT]}
-        changes[row] = gone | new
-        for other, strength in changes[row].items():
-            changes.setdefault(other, {})[row] = strength
+    changes: dict[int, dict[int, float]] = {row: {} for row in own}
+    # All that is gone before anything new: of two of these items, what one has found must outlast what the other loses.
+    for found in ({row: _content_gone(packed) for row, packed in own.items()}, strengths):
+        for row, others in found.items():
+            changes[row] |= others
+            for other, strength in others.items():
+                changes.setdefault(other, {})[row] = strength
     packed = own | _read_links(version, [row for row in changes if row not in own])
     rows = sorted(packed)
     links = [_with_links(packed[row], changes[row]) for row in rows]
     with connection.cursor() as cursor:
         cursor.execute(_UPDATE_LINKS, [rows, links, version.pk])
+
+
+def _content_gone(packed: bytes) -> dict[int, float]:
+    """Row → 0 of what the relation "content" leads to."""
+    rows, strengths = unpack_links(packed)
+    return dict.fromkeys(rows[strengths[:, CONTENT] != 0].tolist(), 0.0)
 
 
 def _read_links(version: ModelVersion, rows: list[int]) -> dict[int, bytes]:

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from recommender.catalog import item_key
+from recommender.catalog import key_field
 from recommender.conf import conf
 from recommender.encoders.tables import VISITORS_AT_ONCE, EmbeddingTable
 from recommender.exceptions import DimensionMismatch, InvalidVectors
@@ -134,8 +134,11 @@ def _visitor_rows(table: EmbeddingTable) -> Iterator[tuple[Any, ...]]:
 
 
 def shop_keys(column: NDArray[np.generic]) -> list[Any]:
-    """The shop's keys in their own type: integers as they are, text back to UUIDs where the shop has UUIDs."""
-    return column.tolist() if column.dtype.kind in "iu" else [item_key(text) for text in column.tolist()]
+    """The shop's keys in their own type: integers as they are, text back to UUIDs where the shop has UUIDs.
+
+    They are keys already: no validator is asked, which a row that is older than it may not pass.
+    """
+    return column.tolist() if column.dtype.kind in "iu" else list(map(key_field().to_python, column.tolist()))
 
 
 def _check(table: EmbeddingTable) -> None:

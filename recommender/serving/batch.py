@@ -4,7 +4,7 @@ A loop over the door of every list, on purpose: ladder, rules and reasons are th
 its lists would take one by one, without as many requests. Who they are is read in three statements.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from recommender.capture.accounts import visitors_named
 from recommender.models import ApiKey, Visitor
 from recommender.serving.authentication import ApiKeyAuthentication, CallerView, IsApp, KeyHasScope
+from recommender.serving.breaker import new_page
 from recommender.serving.problems import BAD_KEY, documented_problem
 from recommender.serving.recommend import recommend
 from recommender.serving.schema import documented
@@ -80,7 +81,7 @@ class BatchView(CallerView):
         found += [(by_user[user], user) for user in users if user in by_user]
         body = {
             "lists": [
-                {**list_body(recommend(parameters.query(visitor))), "visitor": visitor and visitor.key, "user": user}
+                {**_body(parameters, visitor), "visitor": visitor and visitor.key, "user": user}
                 for visitor, user in found
             ],
             "unknown": {
@@ -90,3 +91,9 @@ class BatchView(CallerView):
         }
         data = BatchSerializer(body, context={"request": request}).data
         return Response(data, headers={"Cache-Control": "private, no-store"})
+
+
+def _body(parameters: BatchParameters, visitor: Visitor | None) -> dict[str, Any]:
+    """A list as a page of its own has it: that another one was slow is no reason for a simpler one."""
+    new_page()
+    return list_body(recommend(parameters.query(visitor)))

@@ -11,6 +11,7 @@ from django.db import Error, transaction
 from django.http import HttpRequest
 
 from recommender.capture.consent import NAMES, Consent, default_consent
+from recommender.capture.items import key_or_none
 from recommender.capture.visitor import account_of, consent_of, visitor_of
 from recommender.catalog import get_catalog
 from recommender.conf import conf
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 def visitor_or_none(request: HttpRequest) -> Visitor | None:
     """The request's visitor; None for somebody without events, and where the database does not say in time."""
+    _settle_user(request)
     return ask_in_time(partial(visitor_of, request))
 
 
@@ -42,6 +44,7 @@ def visitor_of_page(request: HttpRequest) -> Visitor | None:
             request._cache_update_cache = False  # type: ignore[attr-defined]  # what Django's page cache looks at
         return visitor
 
+    _settle_user(request)
     return ask_in_time(find)
 
 
@@ -60,13 +63,19 @@ def basket_of(request: HttpRequest) -> frozenset[Any]:
     must stay.
     """
     if not has_begun():
-        return ask_in_time(lambda: frozenset(get_catalog().basket(request))) or frozenset()
+        return ask_in_time(lambda: _basket(request)) or frozenset()
     try:
         with transaction.atomic():
-            return frozenset(get_catalog().basket(request))
+            return _basket(request)
     except Error:
         logger.warning("The basket of this request could not be read.", exc_info=True)
         return frozenset()
+
+
+def _basket(request: HttpRequest) -> frozenset[Any]:
+    """Keys in their own type: what a session holds went through JSON."""
+    keys = (key_or_none(raw) for raw in get_catalog().basket(request))
+    return frozenset(key for key in keys if key is not None)
 
 
 def consent_for_page(request: HttpRequest | None) -> str:
@@ -81,7 +90,15 @@ def consent_for_page(request: HttpRequest | None) -> str:
 
 def consent_or_none(request: HttpRequest) -> Visitor.Consent:
     """The request's level of consent; NONE where the database does not say in time."""
+    _settle_user(request)
     return ask_in_time(partial(consent_of, request)) or Consent.NONE
+
+
+def _settle_user(request: HttpRequest) -> None:
+    """Within a transaction of the page, find out who is logged in before our savepoint begins: a session that an older
+    SECRET_KEY signed is written anew by that, and our savepoint is rolled back."""
+    if has_begun():
+        account_of(request)
 
 
 def ask_in_time(answer: Callable[[], T]) -> T | None:

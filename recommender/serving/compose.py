@@ -6,11 +6,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import Error, connection, transaction
+from django.db import Error
 
 from recommender.capture.tables import PURCHASE
 from recommender.conf import conf
 from recommender.index.nearest import likeness
+from recommender.index.reading import unharmed
 from recommender.serving.arrange import Arranged, Limit, arrange, relevance_of
 from recommender.serving.available import Taken, take_available
 from recommender.serving.entries import Answer, Found, Shown
@@ -72,7 +73,7 @@ def left_out(asked: Asked) -> frozenset[Any]:
         return frozenset()
     is_known = asked.page.has_history(visitor)
     try:
-        with transaction.atomic() if connection.in_atomic_block and not is_known else nullcontext():
+        with nullcontext() if is_known else unharmed():
             if not days and not is_known:
                 return asked.page.once(("refused", visitor.pk), lambda: refused_items(visitor))
             history = asked.page.history(visitor)

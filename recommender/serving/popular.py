@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from django.core.cache import cache
-from django.db.models import IntegerField
+from django.db.models import F, IntegerField
 
-from recommender.catalog import get_catalog, key_field
+from recommender.catalog import get_catalog, item_model, key_field
 from recommender.conf import conf
 from recommender.index.nearest import available_items
 from recommender.index.reading import reading
@@ -57,10 +57,12 @@ def _by_events(within: SavedFilter | None) -> Scored:
 
 
 def _newest(within: SavedFilter | None) -> Scored:
-    newest_first = f"-{get_catalog().added_at or 'pk'}"
+    added_at = get_catalog().added_at
+    newest_first = [F(added_at).desc(nulls_last=True), "-pk"] if added_at else ["-pk"]
+    # Not in order itself: what the shop calls available may be joined with rows of which an item has several.
+    items = item_model()._base_manager.filter(pk__in=available_items(within).values("pk")).order_by(*newest_first)
     with reading(conf.BUDGET_MS):
-        keys = available_items(within).order_by(newest_first).values_list("pk", flat=True)[:REMEMBERED]
-        return [(key, 0.0) for key in keys]
+        return [(key, 0.0) for key in dict.fromkeys(items.values_list("pk", flat=True)[:REMEMBERED])]
 
 
 def only_available(scored: Scored, within: SavedFilter | None) -> Scored:

@@ -17,7 +17,7 @@ from recommender.serving.impressions import impression_token
 from recommender.serving.interleave import interleaved
 from recommender.serving.last_good import is_due, keep, last_good
 from recommender.serving.page import Asked, Page
-from recommender.serving.placements import FOR_YOU, needs_items, placement_named, title_of
+from recommender.serving.placements import FOR_YOU, length_of, needs_items, placement_named, title_of
 from recommender.serving.query import ITEM, LAST_GOOD, NOTHING, POPULAR, Entry, Query, Recommendations
 from recommender.serving.rungs import Unanswered, ask
 from recommender.serving.sources import FINDERS, STRATEGIES, Finder
@@ -47,8 +47,8 @@ def recommend(query: Query, page: Page | None = None, placement: Placement | Non
         with budget.within(budget.RUNG_SHARE * budget.seconds_left()):
             arm = arm_of(query.visitor)
         found = _made(asked, arm)
-        if found.entries:
-            _keep_for_an_outage(asked, None if arm else found)
+        if found.entries and placement is None:  # what admin tries out is nobody's list
+            _keep_for_an_outage(asked)
     if found.rung == LAST_GOOD:
         found = last_good(asked, title_of(chosen))
     count_list(query.placement, found.rung, len(found.entries), time.perf_counter() - began)
@@ -136,14 +136,16 @@ def _more(asked: Asked, finder: Finder, found: Found) -> tuple[Found, Answer]:
     return both, compose(asked, both)
 
 
-def _keep_for_an_outage(asked: Asked, found: Recommendations | None) -> None:
-    """The list where it is the same for everybody; else the one that everybody would get. Once a minute."""
+def _keep_for_an_outage(asked: Asked) -> None:
+    """The list that everybody would get, made anew once a minute: the rung of the list at hand is that of its first
+    source, and says nothing of who the rest is for, or of what this page left out."""
     if not is_due(asked.query):
         return
-    if found is None or found.rung not in FOR_EVERYBODY:
-        found = _made(Asked(replace(asked.query, visitor=None), asked.placement, Page()), None)
+    n = max(asked.query.n, length_of(asked.placement))
+    for_everybody = replace(asked.query, visitor=None, exclude=frozenset(), n=n)
+    found = _made(Asked(for_everybody, asked.placement, Page()), None)
     if found.rung in FOR_EVERYBODY and found.entries:
-        keep(asked.query, found)
+        keep(for_everybody, found)
 
 
 def _recommendations(asked: Asked, rung: str, found: Answer, picks: list[int]) -> Recommendations:

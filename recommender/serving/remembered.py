@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from django.db import Error
 
 from recommender.conf import conf
-from recommender.index.reading import reading
+from recommender.index.reading import reading, unharmed
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Remembered(Generic[Value]):
         """The value; the last known one where the database does not answer, which is asked again `seconds` later."""
         if time.monotonic() >= self._until:
             try:
-                with reading(conf.BUDGET_MS):
+                with reading(conf.BUDGET_MS), unharmed():
                     self._value = self._read()
             except Error as error:
                 said = " ".join(str(error).split())  # of several lines where Postgres does not answer

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from recommender.catalog import get_catalog, item_model
 from recommender.conf import min_buyers
+from recommender.index.reading import unharmed
 from recommender.models import Event
 from recommender.serving.popular import Scored, cached
 
@@ -34,7 +35,8 @@ def popular_today() -> frozenset[Any]:
     if get_catalog().category is None:
         return frozenset()
     try:
-        return frozenset(key for key, _visitors in cached("today", None, _count, CACHE_SECONDS))
+        with unharmed():
+            return frozenset(key for key, _visitors in cached("today", None, _count, CACHE_SECONDS))
     except Error:
         logger.warning("What is popular today could not be counted; no reason says so.", exc_info=True)
         return frozenset()

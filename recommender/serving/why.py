@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+from django.db import Error
 
 from recommender.conf import conf
 from recommender.dataset.ranking_features import FEATURES, GROUPS, contributions
@@ -12,6 +13,7 @@ from recommender.exceptions import RecommenderError
 from recommender.index.nearest import NAMED, NEAREST, NEWCOMERS, NUMBERED, POPULAR, likeness
 from recommender.index.publish import serving_version
 from recommender.index.reading import reading
+from recommender.models import ModelVersion
 from recommender.serving.arms import arm_of
 from recommender.serving.compose import left_out
 from recommender.serving.page import Asked, Page
@@ -100,8 +102,7 @@ def why(query: Query, item_id: Any = None) -> Why:
     scored = None
     arm = arm_of(query.visitor)
     if query.placement == FOR_YOU and (arm is None or arm.strategy not in STRATEGIES):
-        with serving_version(arm.version if arm else None), reading(conf.BUDGET_MS, neighbours=conf.CANDIDATES):
-            scored = _scored(asked)
+        scored = _scored(asked, arm.version if arm else None)
     if scored is None:
         return Why(found, took_ms, [Stage("shown", len(found.entries))])
     scoring = (entry.item.pk for entry in found.entries if entry.is_found)
@@ -110,10 +111,11 @@ def why(query: Query, item_id: Any = None) -> Why:
     return Why(found, took_ms, _stages(asked, scored, found), _arithmetic(scored, wanted) if has_score else None)
 
 
-def _scored(asked: Asked) -> Scored | None:
+def _scored(asked: Asked, version: ModelVersion | None) -> Scored | None:
     try:
-        return scored_for(asked)
-    except RecommenderError:
+        with serving_version(version), reading(conf.BUDGET_MS, neighbours=conf.CANDIDATES):
+            return scored_for(asked)
+    except (RecommenderError, Error):
         return None  # the rung of the list says it already
 
 
@@ -125,7 +127,10 @@ def _stages(asked: Asked, scored: Scored, found: Recommendations) -> list[Stage]
         Stage("events", len(history)),
         Stage("items", len(set(history.item.tolist()))),
         Stage("vectors", int(history.has_vector.sum())),
-        *(Stage(name, candidates.found.get(source, 0), candidates.wanted[source]) for name, source in SOURCES.items()),
+        *(
+            Stage(name, candidates.found.get(source, 0), candidates.wanted.get(source, 0))
+            for name, source in SOURCES.items()
+        ),
         Stage("candidates", len(keys)),
         Stage("refused", len(history.opinions.refused)),
         Stage("left_out", len(keys & (left_out(asked) | asked.unwanted))),

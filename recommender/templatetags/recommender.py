@@ -15,6 +15,7 @@ Once a page: {% recommender_styles %} in the head, {% recommender_beacon %} at t
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from secrets import token_hex
 from typing import Any, Final, TypeVar
 
@@ -29,6 +30,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from recommender.capture.consent import Consent
+from recommender.capture.items import key_or_none
 from recommender.conf import conf
 from recommender.serving import placements
 from recommender.serving.caller import (
@@ -145,7 +147,8 @@ def _render(
 ) -> SafeString:
     """The list as HTML, nothing where it is empty; or the place for it."""
     if lazy:
-        return _place(context, placement, _keys(items), n, _keys(exclude), title, template)
+        place = partial(_place, context, placement, _keys(items), n, _keys(exclude), title, template)
+        return _or_nothing(place) or NOTHING
     request = context.get("request")
     page = page_of(request) if request else Page()
 
@@ -197,7 +200,7 @@ def _place(
     placement = placements.placements().get(name)
     if placement is None or (not items and needs_items(placement)):
         return NOTHING
-    length, heading = min(n or length_of(placement), conf.MAX_LIST_LENGTH), title or placements.title_of(placement)
+    length, heading = min(n or length_of(placement), conf.MAX_LIST_LENGTH), str(title or placements.title_of(placement))
     is_first = not context.render_context.get("recommender_lazy")
     context.render_context["recommender_lazy"] = True
     shown = {
@@ -254,11 +257,8 @@ def _nonce(context: Context) -> SafeString:
     return format_html(' nonce="{}"', nonce) if nonce else NOTHING
 
 
-def _key(item: Any) -> Any:
-    return item.pk if isinstance(item, Model) else item
-
-
 def _keys(items: Any) -> tuple[Any, ...]:
-    """An item, a key, or several of either → keys; what a template leaves empty is no key."""
+    """An item, a key, or several of either → keys in their own type; what a template leaves empty is no key."""
     several = items if isinstance(items, Iterable) and not isinstance(items, str) else [items]
-    return tuple(_key(item) for item in several if item not in (None, ""))
+    keys = (item.pk if isinstance(item, Model) else key_or_none(item) for item in several)
+    return tuple(key for key in keys if key is not None)

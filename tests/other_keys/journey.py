@@ -6,14 +6,18 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.test import Client
 from uuid_utils.compat import uuid7
 
 from recommender.capture.bulk import EventColumns, event_ids, load_events
 from recommender.capture.export import export_events, export_items
 from recommender.capture.record import record_event
+from recommender.catalog import key_field
 from recommender.exceptions import EventRefused
-from recommender.models import Event, Visitor
+from recommender.index.writer import shop_keys
+from recommender.models import Event, ModelVersion, Visitor
+from recommender.refresh import _missing
 from recommender.tokens import sign_impressions
 from tests.other_keys.models import Item
 
@@ -55,6 +59,18 @@ def test_events_come_in_by_every_door_and_go_out_with_their_keys(items: list[Ite
     assert len(log) == 7
     assert set(log.item.tolist()) == {travelling(item) for item in items}
     assert list(Event.objects.filter(kind=Event.Kind.VIEW).values_list("item", flat=True)) == [items[0].pk]
+
+
+def test_keys_of_a_version_are_keys_whatever_a_validator_says_by_now(items: list[Item], monkeypatch) -> None:
+    def refuse(value: object) -> None:
+        raise ValidationError("no")
+
+    monkeypatch.setattr(type(key_field()), "validators", [refuse])
+    assert shop_keys(export_items().item) == sorted((item.pk for item in items), key=str)
+
+
+def test_items_that_a_version_lacks_are_found(items: list[Item]) -> None:
+    assert sorted(_missing(ModelVersion(pk=1)), key=str) == sorted((item.pk for item in items), key=str)
 
 
 def test_items_come_in_the_order_of_their_keys(items: list[Item]) -> None:

@@ -11,12 +11,14 @@ from django.test import Client
 from django.utils.translation import override
 
 from recommender.api_keys import create_key
+from recommender.capture.tables import VIEW
 from recommender.index import budget
 from recommender.index.publish import forget_live_version
-from recommender.models import Visitor
+from recommender.models import Placement, Visitor
 from recommender.serving import breaker as breakers
 from recommender.serving.breaker import Breaker
 from recommender.serving.last_good import forget_kept
+from recommender.serving.placements import known_placements
 from recommender.serving.query import Query, Recommendations
 from recommender.serving.recommend import recommend
 from recommender.serving.rungs import Unanswered, ask
@@ -54,8 +56,8 @@ def test_the_last_good_list_is_shown_while_the_database_is_away(take_database_aw
     take_database_away()
     found = for_you(exclude=frozenset({products[1].pk}))
     assert (found.rung, found.version_id, found.token) == ("last_good", version.pk, "")
-    assert names(found) == ["Product 0", "Product 2", "Product 3"]
-    assert [entry.slot for entry in found.entries] == [1, 2, 3]
+    assert names(found) == ["Product 0", "Product 2", "Product 3", "Product 4"]  # more are kept than were asked for
+    assert [entry.slot for entry in found.entries] == [1, 2, 3, 4]
 
 
 def test_behind_a_personal_list_the_one_for_everybody_is_kept(take_database_away) -> None:
@@ -88,6 +90,35 @@ def test_what_somebody_did_is_never_kept(take_database_away) -> None:
     assert recommend(Query("buy_again", visitor, 3)).entries
     take_database_away()
     assert recommend(Query("buy_again", visitor, 3)).rung == "nothing"
+
+
+def test_a_list_that_is_filled_up_for_somebody_is_kept_without_that(take_database_away) -> None:
+    publish_tiny_version(make_products(6))
+    (new,) = make_products(1, "New")
+    Placement.objects.create(name="mixed", sources=["popular", "viewed"])
+    known_placements.expire()
+    visitor = Visitor.objects.create()
+    make_event(visitor, new, VIEW)
+    found = recommend(Query("mixed", visitor, 10))
+    assert found.rung == "popular" and "New 0" in names(found)
+    take_database_away()
+    kept = recommend(Query("mixed", None, 10))
+    assert kept.rung == "last_good" and names(kept) == [f"Product {number}" for number in range(6)]
+
+
+def test_a_short_list_is_not_all_that_is_kept(take_database_away) -> None:
+    publish_tiny_version(make_products(20))
+    assert len(for_you(n=1).entries) == 1
+    take_database_away()
+    assert len(for_you(n=4).entries) == 4
+
+
+def test_what_admin_tries_out_is_not_kept(take_database_away) -> None:
+    publish_tiny_version(make_products(6))
+    draft = Placement(name="for_you", sources=["newest"])
+    assert recommend(Query("for_you", None, 4), placement=draft).entries
+    take_database_away()
+    assert for_you().rung == "nothing"
 
 
 def test_an_app_gets_the_list_for_everybody_while_its_visitor_cannot_be_read(client: Client, settings) -> None:

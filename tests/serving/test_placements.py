@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -61,6 +62,18 @@ def test_a_row_replaces_its_default_and_its_deletion_brings_it_back(products: li
     row.delete()
     known_placements.expire()
     assert (ask("for_you").title, numbers(ask("for_you"))) == ("Recommended for you", [0, 1, 2, 3])
+
+
+def test_the_newest_are_told_by_the_shop_s_time_and_each_comes_once(products: list[Product], monkeypatch) -> None:
+    category = products[0].category
+    other = Category.objects.create(department=category.department, name="Other", slug="other-than-that")
+    Product.objects.filter(pk__in=[products[4].pk, products[6].pk]).update(category=other)
+    monkeypatch.setattr("shop.recommendations.ProductCatalog.added_at", "size")
+    Product.objects.filter(pk=products[4].pk).update(size="2026")
+    joined = Q(category__products__isnull=False)  # each item once for every other of its category
+    monkeypatch.setattr("shop.recommendations.ProductCatalog.available", lambda self, items: items.filter(joined))
+    save("front", sources=["newest"])
+    assert len(set(numbers(ask("front", n=12)))) == 12 and numbers(ask("front"))[0] == 4
 
 
 def test_another_process_sees_a_row_within_seconds(products: list[Product], monkeypatch) -> None:

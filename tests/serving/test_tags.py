@@ -8,6 +8,7 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.test.utils import override_settings
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import cache_page
 
 from recommender import catalog as catalog_module
@@ -235,6 +236,21 @@ def test_what_lies_in_the_basket_is_left_out(products: list[Product], monkeypatc
     html = render("{% recommended_for_you n=2 %}{% recommendations 'trending' n=2 %}")
     assert titles(html) == ["Product 1", "Product 2", "Product 3", "Product 4"]
     assert len(asked) == 1
+
+
+def test_keys_that_a_session_made_text_are_keys(products: list[Product], monkeypatch) -> None:
+    monkeypatch.setattr(
+        "shop.recommendations.ProductCatalog.basket", lambda self, request: [str(products[0].pk), "no key", None]
+    )
+    html = render("{% recommended_for_you n=2 exclude=left_out %}", left_out=f"{products[1].pk}")
+    assert titles(html) == ["Product 2", "Product 3"]
+    assert titles(render("{% similar_items item n=2 %}", item=f"{products[0].pk}"))
+
+
+def test_a_title_in_the_reader_s_language_may_come_late(products: list[Product]) -> None:
+    html = render("{% recommended_for_you title=words lazy=True %}", words=gettext_lazy("Popular now"))
+    assert 'aria-label="Popular now"' in html
+    assert render("before {% recommended_for_you n='12' lazy=True %} behind") == "before  behind"
 
 
 # --- a page cache

@@ -58,6 +58,13 @@ def test_the_stages_count_what_was_found_and_removed(visitor: Visitor, products:
     assert (after["own"], after["refused"], after["candidates"][0]) == ((1, 2), (1, None), 18)
 
 
+def test_where_everything_is_sold_out_the_stages_say_so(visitor: Visitor, products: list[Product]) -> None:
+    Product.objects.update(stock=0)
+    found = why(Query("for_you", visitor, 6))
+    assert found.found.entries == () and found.arithmetic is None
+    assert counts(found)["candidates"] == (0, None) and counts(found)["nearest"][0] == 0
+
+
 def test_a_list_without_a_ranker_says_its_rung_only(products: list[Product]) -> None:
     found = why(Query("for_you", None, 6))
     assert (found.found.rung, found.arithmetic) == ("popular", None)
