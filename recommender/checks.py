@@ -89,7 +89,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_installation(**kwargs: Any) -> list[CheckMessage]:
-    """E005 PostgreSQL, E007 Django REST framework, W002 the middleware, W003 the Celery app, W008 the URLs."""
+    """E005 PostgreSQL, E007 REST framework, E008 USE_TZ, W002 the middleware, W003 the Celery app, W008 the URLs."""
     found: list[CheckMessage] = []
     alias = router.db_for_write(apps.get_model("recommender.Event"))
     if connections[alias].vendor != "postgresql":
@@ -99,6 +99,11 @@ def check_installation(**kwargs: Any) -> list[CheckMessage]:
     if not apps.is_installed("rest_framework"):
         hint = 'Add "rest_framework" to INSTALLED_APPS.'
         found.append(Error("The API needs Django REST framework.", hint=hint, id="recommender.E007"))
+    if not settings.USE_TZ:
+        hint = (
+            "Set USE_TZ = True, Django's default: events, orders and versions are compared by moments, not by clocks."
+        )
+        found.append(Error("USE_TZ is off: events cannot be stored.", hint=hint, id="recommender.E008"))
     order = [name for name in settings.MIDDLEWARE if name in (AUTHENTICATION, MIDDLEWARE)]
     if MIDDLEWARE not in order:
         hint = f'Add "{MIDDLEWARE}" to the end of MIDDLEWARE.'

@@ -138,7 +138,7 @@ def estimate_clicks(version: ModelVersion, most: int = MOST_LISTS) -> ClickEstim
     pairs = [
         (one, list_as_of(version, visitors[one.visitor], one.length, one.made_at))
         for one in seen
-        if one.visitor in visitors
+        if one.visitor in visitors and min(one.chances, default=0.0) > 0  # 0: written by older code
     ]
     found = ClickEstimate(
         timezone.now(),

@@ -23,12 +23,13 @@ from recommender.encoders.tables import Part, Vectors
 from recommender.encoders.training import EpochReport, State, read_written, silent, written
 from recommender.encoders.visitor_vectors import VisitorVectors
 from recommender.evaluation.baselines import ALL_KINDS, FOREVER, popularity
-from recommender.evaluation.judge import relevant_items
+from recommender.evaluation.judge import drawn, relevant_items
 from recommender.evaluation.served import ServedLists
 from recommender.stages import Stages
 
 Floats = NDArray[np.float32]
 WEIGHT_VISITORS = 600  # asked when the fusion weights are chosen
+MIN_WEIGHT_VISITORS = 20  # fewer tell nothing
 WEIGHT_ITEMS = 8_000  # drawn for the softmax that chooses them
 RANKER_EXAMPLES = 4_000  # visitors
 
@@ -124,8 +125,8 @@ def weigh(stack: Stack, validation: Lesson) -> tuple[Part, ...]:
     even = lay_out(stack.dims, dict.fromkeys(stack.dims, 1.0))
     seen = moment(stack, even, validation.log, validation.first.start)
     asked, relevant = relevant_items(validation.first, seen.grouped, stack.items)
-    asked, relevant = asked[:WEIGHT_VISITORS], relevant[:WEIGHT_VISITORS]
-    if not len(asked):
+    asked, relevant = drawn(asked, relevant, WEIGHT_VISITORS, stack.settings.seed)
+    if len(asked) < MIN_WEIGHT_VISITORS:
         return even
     sample = np.random.default_rng(stack.settings.seed).permutation(np.arange(1, len(stack.items)))[:WEIGHT_ITEMS]
     rows = np.union1d(sample, relevant.indices)

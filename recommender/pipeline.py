@@ -32,7 +32,16 @@ from recommender.encoders.warm import NAME as LEFT
 from recommender.encoders.warm import Left, begin, leave
 from recommender.evaluation.baselines import PURCHASES, Scorer, item_knn, own_decayed, popular
 from recommender.evaluation.gate import Verdict, beaten, judge
-from recommender.evaluation.judge import Ranked, mean, measure, rank, relevant_items, split_by_taken, standard_error
+from recommender.evaluation.judge import (
+    Ranked,
+    drawn,
+    mean,
+    measure,
+    rank,
+    relevant_items,
+    split_by_taken,
+    standard_error,
+)
 from recommender.evaluation.segments import by_history, by_segment, calibration
 from recommender.learning import Learned, PipelineSettings, go_on, moment, served_lists, taken, teach
 from recommender.stages import Stages
@@ -147,7 +156,7 @@ def compare(
     seen = moment(stack, learned.parts, train, holdout.start)
     rows = len(stack.items)
     asked, relevant = relevant_items(holdout, seen.grouped, stack.items)
-    asked, relevant = asked[:JUDGE_VISITORS], relevant[:JUDGE_VISITORS]
+    asked, relevant = drawn(asked, relevant, JUDGE_VISITORS, stack.settings.seed)
     everything = taken(seen.grouped, rows)
     before = everything[asked]
 

@@ -3,11 +3,13 @@
 import logging
 from datetime import datetime
 from typing import Any
+from zipfile import BadZipFile
 
 import torch
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
+from safetensors import SafetensorError
 
 from recommender.capture.cleaning import count_left_out
 from recommender.capture.export import export_events, export_items
@@ -31,6 +33,7 @@ from recommender.learning import PipelineSettings
 from recommender.leases import hold
 from recommender.models import ModelVersion, TrainingRun
 from recommender.pipeline import train_version
+from recommender.runs import COLD_BECAUSE, WARM_FROM
 from recommender.stages import STAGES
 
 logger = logging.getLogger(__name__)
@@ -51,10 +54,11 @@ def retrain(run: TrainingRun, report: Report) -> Verdict:
     live = ModelVersion.objects.filter(is_live=True).first()
     cut = int(run.judged_from.timestamp()) if run.judged_from else None
     left = _left(run, live)
-    start = live.pk if live and isinstance(left, Left) else left
+    start = _start(live, left if isinstance(left, Cold) else None)
+    _tell_start(run, counts, start)
     checkpoints = Checkpoints.within(conf.CHECKPOINT_FOLDER, inputs_hash(log, items, settings, cut, start))
     table, verdict = train_version(log, items, settings, report, left=left, cut=cut, checkpoints=checkpoints)
-    _tell_start(run, counts, live, table.cold)
+    _tell_start(run, counts, _start(live, table.cold))
     report(Progress("publish", len(STAGES), len(STAGES), fraction=1.0 - STAGES["publish"]))
     version = write_version(run, table, verdict.as_json())
     if verdict.passed:
@@ -97,18 +101,26 @@ def augmentations(run: TrainingRun) -> list[str]:
 
 
 def _left(run: TrainingRun, live: ModelVersion | None) -> Left | Cold:
-    """What the live version left to go on from, or why to begin anew."""
+    """What the live version left to go on from, or why to begin anew; as the run that this one tries again began, where
+    that is still possible: its checkpoints are those of this beginning."""
     if run.is_cold:
         return Cold.ASKED
-    ended = TrainingRun.objects.exclude(status__in=[*TrainingRun.ACTIVE, TrainingRun.Status.CANCELLED])
-    before = ended.order_by("-pk").first()
-    if before is not None and before.status != TrainingRun.Status.PUBLISHED:
-        return Cold.FAILED
+    if COLD_BECAUSE in run.counts:
+        return Cold(run.counts[COLD_BECAUSE])
+    if live is None or run.counts.get(WARM_FROM) != live.pk:
+        before = _last_ended()
+        if before is not None and before.status != TrainingRun.Status.PUBLISHED:
+            return Cold.FAILED
     try:
         return read(read_artifact(live.pk, LEFT)) if live else Cold.NOTHING
-    except ArtifactCorrupt as error:
-        logger.info("A training from scratch: %s", error)
+    except (ArtifactCorrupt, ValueError, KeyError, TypeError, OSError, BadZipFile, SafetensorError) as error:
+        logger.info("A training from scratch, what the live version left cannot be read: %s", error)
         return Cold.NOTHING
+
+
+def _last_ended() -> TrainingRun | None:
+    ended = TrainingRun.objects.exclude(status__in=[*TrainingRun.ACTIVE, TrainingRun.Status.CANCELLED])
+    return ended.order_by("-pk").first()
 
 
 def _require_enough(log: EventLog, items: ItemTable) -> None:
@@ -139,7 +151,10 @@ def _describe(
     return counts
 
 
-def _tell_start(run: TrainingRun, counts: dict[str, Any], live: ModelVersion | None, cold: Cold | None) -> None:
-    """Write down whether the run went on from the live version, or why it did not."""
-    start: dict[str, Any] = {"cold_because": cold} if cold else {"warm_from": live.pk if live else None}
+def _start(live: ModelVersion | None, cold: Cold | None) -> dict[str, Any]:
+    """Of the run's counts: the version that it goes on from, or why it does not."""
+    return {COLD_BECAUSE: cold.value} if cold else {WARM_FROM: live.pk if live else None}
+
+
+def _tell_start(run: TrainingRun, counts: dict[str, Any], start: dict[str, Any]) -> None:
     TrainingRun.objects.filter(pk=run.pk, lease_token=run.lease_token).update(counts=counts | start)

@@ -38,6 +38,7 @@ _SAID: Final = {
     "judged_from": gettext_noop("judged from %(value)s"),
     "events_until": gettext_noop("events until %(value)s"),
 }
+WARM_FROM, COLD_BECAUSE = "warm_from", "cold_because"  # of a run's counts: how it began
 ONE_ACTIVE_RUN: Final = "recommender_one_active_run"  # the constraint
 
 
@@ -63,7 +64,13 @@ class Options:
 
 
 def request_run(
-    trigger: str, user: Any = None, options: Options = Options(), *, to_broker: bool = True, act: str = Act.REQUEST
+    trigger: str,
+    user: Any = None,
+    options: Options = Options(),
+    *,
+    to_broker: bool = True,
+    act: str = Act.REQUEST,
+    counts: dict[str, Any] | None = None,
 ) -> TrainingRun:
     """Create a queued run and hand its id to the broker once the transaction is committed.
 
@@ -71,12 +78,13 @@ def request_run(
         trigger: one of `TrainingRun.Trigger`.
         user: who asked for it, None for nobody.
         to_broker: False when the caller trains it itself.
+        counts: what is known of it already.
     Raises:
         RunAlreadyActive: another run is queued or running.
     """
     try:
         with transaction.atomic():
-            run = TrainingRun.objects.create(trigger=trigger, started_by=user, **asdict(options))
+            run = TrainingRun.objects.create(trigger=trigger, started_by=user, counts=counts or {}, **asdict(options))
             audit.record(act, user or _WHO.get(trigger), run=run, new=_chosen(options))
     except IntegrityError as error:
         if ONE_ACTIVE_RUN not in str(error):
@@ -96,7 +104,8 @@ def retry(run: TrainingRun, user: Any = None) -> TrainingRun:
     """
     options = Options(**{field.name: getattr(run, field.name) for field in fields(Options)})
     options = replace(options, events_until=run.events_until or run.started_at)
-    return request_run(TrainingRun.Trigger.ADMIN, user, options, act=Act.RETRY)
+    start = {name: run.counts[name] for name in (WARM_FROM, COLD_BECAUSE) if name in run.counts}
+    return request_run(TrainingRun.Trigger.ADMIN, user, options, act=Act.RETRY, counts=start)
 
 
 def _chosen(options: Options) -> audit.Phrases:

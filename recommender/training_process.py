@@ -73,14 +73,20 @@ class Keeper(threading.Thread):
                     break
                 self._renew()
             if self._must_stop:
-                self._lease.release()
-                logger.warning("Told to stop: the run is queued again")
+                self._release()
                 self._give_up()
         except LeaseLost as error:
             logger.warning("%s", error)
             self._give_up()
         finally:
             connection.close()
+
+    def _release(self) -> None:
+        try:
+            self._lease.release()
+            logger.warning("Told to stop: the run is queued again")
+        except Error as error:
+            logger.warning("Told to stop; the run is queued again when its lease ends: %s", error)
 
     def _renew(self) -> None:
         try:

@@ -197,6 +197,10 @@ class TestInstallation:
         monkeypatch.setattr(connections["default"], "vendor", "sqlite")
         assert "is not PostgreSQL" in found()["recommender.E005"]
 
+    def test_times_without_a_zone_are_an_error(self, settings: Any) -> None:
+        settings.USE_TZ = False
+        assert "USE_TZ is off" in found()["recommender.E008"]
+
     def test_a_missing_rest_framework_is_an_error(self, settings: Any) -> None:
         settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "rest_framework"]
         assert 'Add "rest_framework"' in found()["recommender.E007"]

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from recommender.encoders.tables import Cold
 from recommender.encoders.warm import NAME as LEFT
 from recommender.models import ModelArtifact, TrainingRun
 from recommender.retrain import _left, pipeline_settings
+from recommender.runs import retry
 from tests.training_worlds import make_trainable_shop
 from tests.worlds import make_products, publish_tiny_version
 
@@ -52,6 +54,18 @@ class TestLeft:
 
     def test_a_version_of_older_code_leaves_nothing(self) -> None:
         assert _left(new_run(), publish_tiny_version(make_products(3))) == Cold.NOTHING
+
+    def test_a_file_of_another_layout_leaves_nothing(self) -> None:
+        version = publish_tiny_version(make_products(3), artifacts={LEFT: np.arange(9).tobytes()})
+        assert _left(new_run(), version) == Cold.NOTHING
+
+    def test_a_run_that_is_tried_again_begins_as_it_began(self) -> None:
+        settings = {"status": Status.FAILED, "finished_at": timezone.now()}
+        first = new_run(counts={"cold_because": Cold.NOTHING.value, "events": 9}, **settings)
+        again = retry(first)
+        assert again.counts == {"cold_because": Cold.NOTHING.value}
+        assert _left(again, None) == Cold.NOTHING
+        assert _left(new_run(status=Status.CANCELLED), None) == Cold.FAILED
 
     def test_a_file_that_was_changed_is_not_read(self) -> None:
         version = publish_tiny_version(make_products(3), artifacts={LEFT: np.arange(9).tobytes()})

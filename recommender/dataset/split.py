@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.capture.tables import PURCHASE, EventLog
+from recommender.dataset.distinct import distinct
 
 DAY = 86_400  # seconds
+ENOUGH_BUYERS = 20  # to ask them alone
 SESSION_GAP = 1_800  # seconds without an event that end a session
 
 
@@ -41,12 +43,14 @@ def holdout_start(log: EventLog, share: float, days: float = math.inf) -> int:
 def split_by_time(log: EventLog, at: int) -> tuple[EventLog, Holdout]:
     """(events before `at`, what their visitors did first from `at` on).
 
-    Where the log holds purchases, the first purchasing session counts: its purchases are the answer. A shop that
-    records no purchases is judged by all kinds.
+    Where enough of them purchase, the first purchasing session counts: its purchases are the answer. A shop that
+    records none, or hardly any, is judged by all kinds.
     """
     train, later = log.before(at), _of_known(log, at)
-    if (later.kind == PURCHASE).any():
-        later = later.where(later.kind == PURCHASE)
+    bought = later.where(later.kind == PURCHASE)
+    buyers, visitors = (len(distinct(part.visitor)) for part in (bought, later))
+    if buyers >= min(ENOUGH_BUYERS, visitors):
+        later = bought
     visitor, item = first_sessions(later)
     return train, Holdout(visitor, item, at)
 

@@ -34,6 +34,14 @@ def relevant_items(holdout: Holdout, grouped: Histories, items: Vocabulary) -> t
     return asked, matrix
 
 
+def drawn(asked: Ints, relevant: sp.csr_matrix, most: int, seed: int) -> tuple[Ints, sp.csr_matrix]:
+    """At most so many of `relevant_items`, by chance: the first ones are the shop's oldest visitors."""
+    if len(asked) <= most:
+        return asked, relevant
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(asked))[:most])
+    return asked[chosen], relevant[chosen]
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """One ranker's lists for the visitors that were asked.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 HEX_DIGITS: Final = 13  # 52 bits: exact in the double of JavaScript
+HOLDOUT_SALT: Final = "recommender.holdout"  # never changes: the holdout visitors are the same for ever
 RAMP: Final = ":ramp"  # after the salt: who takes part is another draw than in which arm
 
 

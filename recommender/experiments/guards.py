@@ -19,7 +19,7 @@ def sample_ratio_p(visitors: Sequence[int], weights: Sequence[float]) -> float:
     Below MISMATCH_P something loses visitors of one arm, and whatever the arms show may come from that.
     """
     total, weight = sum(visitors), sum(weights)
-    if total == 0 or len(visitors) < 2:
+    if total == 0 or len(visitors) < 2 or not all(weights):  # an arm of nobody: there is no split
         return 1.0
     expected = [total * share / weight for share in weights]
     statistic = sum((seen - wanted) ** 2 / wanted for seen, wanted in zip(visitors, expected, strict=True))

@@ -41,10 +41,12 @@ def expire() -> Expired:
     now = timezone.now()
     sessions, notes = end_sessions(now), _drop_notes(now)
     events = sum(_delete_events(kind, now) for kind in RETENTION)
-    longest = _longest(now)
-    if longest is None:
+    days = [getattr(conf, name) for name in RETENTION.values()]
+    if not any(days):
         return Expired(0, events, 0, sessions, notes)
-    return Expired(len(drop_before(longest)), events, _delete_visitors(longest), sessions, notes)
+    longest = now - timedelta(days=max(days))  # of the kinds that are not kept for ever
+    months = len(drop_before(longest)) if all(days) else 0
+    return Expired(months, events, _delete_visitors(longest), sessions, notes)
 
 
 def end_sessions(now: datetime) -> int:
@@ -62,12 +64,6 @@ def end_sessions(now: datetime) -> int:
             [limit, limit],
         )
         return int(cursor.rowcount)
-
-
-def _longest(now: datetime) -> datetime | None:
-    """The moment that no kind's retention reaches back to; None where one is kept for ever."""
-    days = [getattr(conf, name) for name in RETENTION.values()]
-    return now - timedelta(days=max(days)) if all(days) else None
 
 
 def _delete_events(kind: Event.Kind, now: datetime) -> int:

@@ -8,15 +8,14 @@ from typing import Final
 from django.db import Error
 
 from recommender.conf import conf
+from recommender.experiments.assignment import HOLDOUT_SALT, is_within
 from recommender.experiments.assignment import arm_of as place_of
-from recommender.experiments.assignment import is_within
 from recommender.index.reading import reading
 from recommender.models import HOLDOUT_ARM, Arm, Experiment, ModelVersion, Visitor
 
 logger = logging.getLogger(__name__)
 
 CACHE_SECONDS: Final = 5.0  # start and stop of an experiment are seen by every web process within this time
-HOLDOUT_SALT: Final = "recommender.holdout"  # never changes: the holdout visitors are the same for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ _cached: tuple[Running | None, float] = (None, 0.0)  # the experiment, and until
 def arm_of(visitor: Visitor | None) -> ServedArm | None:
     """The visitor's arm; None outside of the experiment, and for somebody without a key that could be remembered.
 
-    After a login it is the account's. Whoever then has been in two arms is left out of the result.
+    After a login it is the account's. Whoever then has been in two arms counts in the first.
     """
     if visitor is None:
         return None

@@ -163,7 +163,7 @@ def _tried(trials: Trials, taken: Taken, slot: int, item: Any) -> tuple[Any, flo
         return item, 1.0
     pool = [key for key in trials.pools.get(slot, ()) if key in taken.tried]
     if not pool:
-        return item, 1.0 - trials.chance
+        return item, 1.0 if slot in trials.pools else 1.0 - trials.chance  # no trial item is left: it had to be this
     key, chance = draw(pool)
     return taken.tried[key], trials.chance * chance
 

@@ -15,7 +15,8 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from recommender.conf import conf
-from recommender.models import HOLDOUT_ARM, Event, Impression
+from recommender.experiments.assignment import HEX_DIGITS, HOLDOUT_SALT
+from recommender.models import HOLDOUT_ARM, Event, Impression, Visitor
 
 HISTORY: Final = timedelta(days=28)  # before the first list: what CUPED knows of a visitor
 CLOCKS_DIFFER: Final = timedelta(minutes=1)  # a list is reported as seen a little after its first click
@@ -35,14 +36,21 @@ COLUMNS: Final = (
 )
 _IMPRESSION, _EVENT = Impression._meta.db_table, Event._meta.db_table
 
+# As `assignment.position`: the first 52 bits of the hash.
+_POSITION: Final = f"""(
+    SELECT ('x' || left(encode(sha256(convert_to(%(salt)s || ':' || key::text, 'UTF8')), 'hex'), {HEX_DIGITS}))
+        ::bit({4 * HEX_DIGITS})::bigint / {16.0**HEX_DIGITS!r}::float8
+    FROM {Visitor._meta.db_table} WHERE id = visitor_id
+)"""  # noqa: S608  names of our own
 # Purchases of one visitor in one minute are one order: a shop may record its lines one after the other.
 _STATEMENT: Final = f"""
 WITH seen AS MATERIALIZED (
     SELECT visitor_id, {{arm}} AS arm, list_id, items, slots, seen_at, doubt
     FROM {_IMPRESSION} WHERE {{chosen}}
 ), visitor AS MATERIALIZED (
-    SELECT visitor_id, min(arm) AS arm, min(arm) <> max(arm) AS is_two_armed, bool_and(doubt <> 0) AS is_doubtful,
-        coalesce(sum(cardinality(slots)) FILTER (WHERE doubt = 0), 0) AS slots, min(seen_at) AS first_at
+    SELECT visitor_id, (array_agg(arm ORDER BY seen_at, list_id))[1] AS arm, min(arm) <> max(arm) AS is_two_armed,
+        bool_and(doubt <> 0) AS is_doubtful, min(seen_at) AS first_at,
+        coalesce(sum(cardinality(slots)) FILTER (WHERE doubt = 0), 0) AS slots
     FROM seen GROUP BY visitor_id
 ), event AS MATERIALIZED (
     SELECT own.id, own.visitor_id, own.item_id::text AS item, own.kind, own.at, own.value_cents, own.doubt
@@ -98,17 +106,17 @@ class Outcomes:
     table: dict[str, NDArray[np.float64]]
 
     def counted(self, arm: int) -> dict[str, NDArray[np.float64]]:
-        """The columns of an arm's visitors, without the two-armed and the doubtful."""
+        """The columns of an arm's visitors, without the doubtful; whoever was in two arms belongs to the first."""
         table = self.table
-        chosen = (table["arm"] == arm) & (table["is_two_armed"] == 0) & (table["is_doubtful"] == 0)
+        chosen = (table["arm"] == arm) & (table["is_doubtful"] == 0)
         return {name: values[chosen] for name, values in table.items()}
 
     @property
     def left_out(self) -> dict[str, int]:
-        """How many were left out, and why."""
+        """How many were left out, and why; and how many were in two arms."""
         return {
             "two_armed_visitors": int(self.table["is_two_armed"].sum()),
-            "doubtful_visitors": int((self.table["is_doubtful"] * (1 - self.table["is_two_armed"])).sum()),
+            "doubtful_visitors": int(self.table["is_doubtful"].sum()),
             "unsigned_clicks": int(self.table["unsigned_clicks"].sum()),
         }
 
@@ -119,8 +127,15 @@ def outcomes(arms: Sequence[int]) -> Outcomes:
 
 
 def outcomes_of_holdout() -> Outcomes:
-    """Of everybody: arm HOLDOUT_ARM for the holdout visitors, 1 for all others, in whatever experiment."""
-    return _outcomes(f"(arm_id IS DISTINCT FROM {HOLDOUT_ARM})::int", "true", {})
+    """Of everybody: arm HOLDOUT_ARM for the holdout visitors, 1 for all others, in whatever experiment.
+
+    By the visitor's key, not by what a list says of itself: the first one is often made before there is a visitor.
+    """
+    return _outcomes(
+        f"CASE WHEN {_POSITION} < %(share)s THEN {HOLDOUT_ARM} ELSE 1 END",
+        "true",
+        {"salt": HOLDOUT_SALT, "share": conf.HOLDOUT_VISITORS_SHARE},
+    )
 
 
 def _outcomes(arm: str, chosen: str, parameters: dict[str, Any]) -> Outcomes:

@@ -57,7 +57,7 @@ class Reading:
         ratio_p: probability of a split this uneven; below MISMATCH_P no lift is shown.
         wait: what the minimum run still lacks; None once it is there.
         to_decide: arm → how long until `wanted_lift` would show, at the pace so far.
-        left_out: two_armed_visitors, doubtful_visitors, unsigned_clicks.
+        left_out: doubtful_visitors, unsigned_clicks; two_armed_visitors count in their first arm.
     """
 
     arms: list[ArmReading]

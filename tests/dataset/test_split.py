@@ -32,6 +32,17 @@ def test_without_purchases_every_kind_counts_and_doubles_do_not() -> None:
     assert holdout.item.tolist() == ["b"]
 
 
+def test_a_single_buyer_among_many_who_look_is_not_asked_alone() -> None:
+    visitors = range(1, 40)
+    log = log_of(
+        [(visitor, "a", VIEW, START) for visitor in visitors]
+        + [(visitor, "b", VIEW, START + DAY) for visitor in visitors]
+        + [(1, "c", PURCHASE, START + DAY + 9_000)]
+    )
+    _, holdout = split_by_time(log, START + DAY)
+    assert len(holdout) == 39 and set(holdout.item.tolist()) == {"b"}
+
+
 def test_the_holdout_is_never_more_than_a_tenth_of_the_events() -> None:
     log = log_of([(1, 1, VIEW, START + hour * 3_600) for hour in range(100)])
     start = holdout_start(log, share=0.1, days=30)

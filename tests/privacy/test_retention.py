@@ -51,6 +51,17 @@ def test_zero_keeps_for_ever(product: Product) -> None:
 
 
 @SHORT
+def test_where_one_kind_is_kept_for_ever_browsers_without_events_go_all_the_same(product: Product, settings) -> None:
+    settings.RECOMMENDER_PURCHASE_RETENTION_DAYS = 0
+    kept, gone = Visitor.objects.create(), Visitor.objects.create()
+    make_event(kept, product, days_ago=5_000)
+    make_event(gone, product, Event.Kind.VIEW, days_ago=50)
+    Visitor.objects.update(created_at=timezone.now() - timedelta(days=5_000))
+    expire()
+    assert list(Visitor.objects.all()) == [kept]
+
+
+@SHORT
 @pytest.mark.django_db(transaction=True)
 def test_whole_months_beyond_every_kind_are_dropped(products: list[Product]) -> None:
     old = timezone.now() - timedelta(days=150)

@@ -223,6 +223,17 @@ def test_the_least_seen_are_tried(products: list[Product], settings: Any) -> Non
     assert {numbers(popular(4))[2] for _ in range(60)} <= {20, 21, 22, 23, 24}
 
 
+def test_where_all_that_could_be_tried_sold_out_what_is_shown_is_certain(
+    products: list[Product], settings: Any
+) -> None:
+    settings.RECOMMENDER_EXPLORATION_SHARE = 0.25  # of four slots one, each time
+    popular(4)  # is cached
+    Product.objects.filter(pk__in=[product.pk for product in products[4:]]).update(stock=0)
+    found = popular(4)
+    assert numbers(found) == [0, 1, 2, 3]
+    assert {entry.propensity for entry in found.entries} == {1.0}
+
+
 def test_a_short_list_and_a_pinned_slot_try_nothing(products: list[Product], settings: Any) -> None:
     settings.RECOMMENDER_EXPLORATION_SHARE = 0.5
     assert {entry.propensity for entry in popular(30).entries} == {1.0}

@@ -10,7 +10,9 @@ from uuid_utils.compat import uuid7
 
 from recommender.capture.tables import CLICK, PURCHASE
 from recommender.models import HOLDOUT_ARM, Event, Impression, Visitor
+from recommender.serving.arms import arm_of
 from recommender.uplift.attribution import outcomes, outcomes_of_holdout
+from recommender.uplift.report import read_holdout
 from shop.models import Product
 from tests.worlds import make_products
 
@@ -153,12 +155,12 @@ def test_lines_of_one_minute_are_one_order(visitor: Visitor, products: list[Prod
     assert (row()["orders"], row()["purchases"]) == (2, 3)
 
 
-def test_two_armed_visitors_are_counted_and_left_out(visitor: Visitor, products: list[Product]) -> None:
-    saw(visitor, products, 3)
-    saw(visitor, products, 2, arm=OTHER)
+def test_whoever_was_in_two_arms_counts_in_the_first(visitor: Visitor, products: list[Product]) -> None:
+    saw(visitor, products, 2, arm=ARM)
+    saw(visitor, products, 3, arm=OTHER)
     saw(Visitor.objects.create(), products, 2, arm=OTHER)
     found = outcomes([ARM, OTHER])
-    assert (len(found.counted(ARM)["slots"]), len(found.counted(OTHER)["slots"])) == (0, 1)
+    assert (len(found.counted(ARM)["slots"]), len(found.counted(OTHER)["slots"])) == (0, 2)
     assert found.left_out["two_armed_visitors"] == 1
 
 
@@ -205,10 +207,22 @@ def test_nobody_saw_anything() -> None:
     assert set(found.left_out.values()) == {0}
 
 
-def test_the_holdout_is_compared_with_everybody_else(products: list[Product]) -> None:
-    people = [Visitor.objects.create() for _ in range(3)]
-    for visitor, arm in zip(people, (HOLDOUT_ARM, None, OTHER), strict=True):
-        saw(visitor, products, 3, arm=arm)
+def test_the_holdout_is_compared_with_everybody_else(products: list[Product], settings: Any) -> None:
+    settings.RECOMMENDER_HOLDOUT_VISITORS_SHARE = 0.3
+    people = [Visitor.objects.create() for _ in range(40)]
+    for visitor in people:
+        saw(visitor, products, 3)  # the first list, which was made before anybody knew who would see it
+        arm = arm_of(visitor)
+        saw(visitor, products, 2, arm=arm and arm.id)
+    held = sum(arm_of(visitor) is not None for visitor in people)
     found = outcomes_of_holdout()
-    assert len(found.counted(HOLDOUT_ARM)["slots"]) == 1
-    assert len(found.counted(1)["slots"]) == 2
+    assert 0 < held < 40
+    assert len(found.counted(HOLDOUT_ARM)["slots"]) == held
+    assert len(found.counted(1)["slots"]) == 40 - held
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_holdout_of_nobody_or_everybody_is_no_broken_split(products: list[Product], settings: Any, share) -> None:
+    settings.RECOMMENDER_HOLDOUT_VISITORS_SHARE = share
+    saw(Visitor.objects.create(), products, 3)
+    assert not read_holdout(share, 20).is_mismatched
