@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -98,7 +98,8 @@ def _settle_user(request: HttpRequest) -> None:
     """Within a transaction of the page, find out who is logged in before our savepoint begins: a session that an older
     SECRET_KEY signed is written anew by that, and our savepoint is rolled back."""
     if has_begun():
-        account_of(request)
+        with suppress(Error):  # who asks next is told
+            account_of(request)
 
 
 def ask_in_time(answer: Callable[[], T]) -> T | None:

@@ -48,7 +48,7 @@ def recommend(query: Query, page: Page | None = None, placement: Placement | Non
             arm = arm_of(query.visitor)
         found = _made(asked, arm)
         if found.entries and placement is None:  # what admin tries out is nobody's list
-            _keep_for_an_outage(asked)
+            _keep_for_an_outage(asked, None if arm else found)
     if found.rung == LAST_GOOD:
         found = last_good(asked, title_of(chosen))
     count_list(query.placement, found.rung, len(found.entries), time.perf_counter() - began)
@@ -136,16 +136,20 @@ def _more(asked: Asked, finder: Finder, found: Found) -> tuple[Found, Answer]:
     return both, compose(asked, both)
 
 
-def _keep_for_an_outage(asked: Asked) -> None:
-    """The list that everybody would get, made anew once a minute: the rung of the list at hand is that of its first
-    source, and says nothing of who the rest is for, or of what this page left out."""
+def _keep_for_an_outage(asked: Asked, found: Recommendations | None) -> None:
+    """The list, once a minute, where no source of it asks who the visitor is; else the one that everybody would get.
+
+    The rung of a list is that of its first source, and says nothing of who the others filled it up for.
+    """
     if not is_due(asked.query):
         return
-    n = max(asked.query.n, length_of(asked.placement))
-    for_everybody = replace(asked.query, visitor=None, exclude=frozenset(), n=n)
-    found = _made(Asked(for_everybody, asked.placement, Page()), None)
+    length, sources = length_of(asked.placement), asked.placement.sources
+    is_for_everybody = all(FINDERS[name].rung in FOR_EVERYBODY for name in sources)
+    if found is None or not is_for_everybody or asked.query.n < length:
+        whole = replace(asked.query, visitor=None, exclude=frozenset(), n=max(asked.query.n, length))
+        found = _made(Asked(whole, asked.placement, Page()), None)
     if found.rung in FOR_EVERYBODY and found.entries:
-        keep(for_everybody, found)
+        keep(asked.query, found)
 
 
 def _recommendations(asked: Asked, rung: str, found: Answer, picks: list[int]) -> Recommendations:

@@ -1,13 +1,16 @@
 import re
 
 import pytest
+from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.template import Context, Template
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.test.utils import override_settings
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import cache_page
 
@@ -323,3 +326,23 @@ def test_while_developing_it_is_shown(products: list[Product], catalog: Catalog,
     settings.DEBUG = True
     with pytest.raises(KeyError):
         render("{% recommended_for_you %}")
+
+
+# --- a session that an older key signed
+
+
+def test_a_session_of_an_older_key_is_renewed_for_good_within_the_page_s_transaction(
+    products: list[Product], client: Client, settings
+) -> None:
+    user = User.objects.create_user("household-9")
+    client.force_login(user)
+    old = client.session.session_key
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another" * 10
+    request = RequestFactory().get("/")
+    request.session = SessionStore(old)
+    request.user = SimpleLazyObject(lambda: get_user(request))
+    Visitor.objects.create()  # the page's transaction has begun
+    Template("{% load recommender %}{% recommended_for_you %}").render(Context({"request": request}))
+    assert request.user == user
+    assert request.session.session_key != old and request.session.exists(request.session.session_key)
