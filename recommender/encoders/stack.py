@@ -269,7 +269,7 @@ def _again(epochs: int) -> int:
 def sequence_epochs(grouped: Histories, settings: StackSettings) -> int:
     """Epochs that a budget of multiplications allows: queries × candidates is what the softmax costs.
 
-    Where one epoch is within it, four are made: on MovieLens 1M NDCG@10 was .186 with two, .194 with four, .198 with eight.
+    Where one is within it, four are made: NDCG@10 on MovieLens 1M is .186 with two, .194 with four, .198 with eight.
     """
     queries = max(len(distinct(grouped.basket)), 1)
     candidates = min(len(distinct(grouped.item)), settings.sequence.candidates)
