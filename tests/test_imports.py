@@ -39,7 +39,7 @@ ALLOWED = {
         "dataset.ranking_features",
         "dataset.text_features",
     }
-    | {f"capture.{name}" for name in ("accounts", "consent", "openapi", "visitor")},
+    | {f"capture.{name}" for name in ("accounts", "consent", "items", "openapi", "visitor")},
     "uplift": DJANGO_ROOT | {"experiments", "capture.partitions", "capture.visitor", "serving.arms"},
     **{name: DJANGO_ROOT for name in DJANGO_ROOT},
 }
