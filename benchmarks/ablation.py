@@ -26,7 +26,7 @@ from rich.table import Table
 
 from benchmarks.datasets import DATA_FOLDER, NAMES, load, sample
 from benchmarks.judging import judge
-from benchmarks.ours import Ranking, event_log, item_table, validation
+from benchmarks.ours import Ranking, event_log, item_table, say_progress, validation
 from benchmarks.splits import SPLITS, CannotSplit, Truth, split
 from benchmarks.task import Task
 from recommender.dataset.augmentations import AUGMENTATIONS
@@ -65,7 +65,7 @@ class Ablation:
         self.task, self.truth, self.settings = task, truth, settings
         self.train, self.items = event_log(task.train, task.has_time), item_table(task)
         self.lesson = validation(task, self.train)
-        stage = Stages(lambda progress: print(f"{progress.stage} {progress.epoch}/{progress.epochs}", file=sys.stderr))
+        stage = Stages(say_progress)
         self.before = train_stack(
             self.lesson.log,
             self.items,

@@ -32,12 +32,11 @@ from pgvector.psycopg import register_vector
 
 from benchmarks.datasets import Dataset, load, sample
 from benchmarks.judging import judge
-from benchmarks.ours import Ranking, event_log, item_table, validation
+from benchmarks.ours import Ranking, event_log, item_table, say_progress, validation
 from benchmarks.peers.histories import taken
 from benchmarks.splits import Truth, split
 from benchmarks.task import Ints, Task
 from demo.postgres import EmbeddedPostgres
-from recommender.encoders.progress import Progress
 from recommender.encoders.stack import StackSettings
 from recommender.encoders.visitor import VisitorEncoder
 from recommender.encoders.visitor_onnx import export_visitor_encoder
@@ -76,7 +75,7 @@ class Trained:
         task, _, truth = split(data, "time", seed=0)
         settings = PipelineSettings(stack=StackSettings(seed=0, effort=effort))
         train = event_log(task.train, task.has_time)
-        learned = learn(validation(task, train), train, item_table(task), settings, Stages(_report))
+        learned = learn(validation(task, train), train, item_table(task), settings, Stages(say_progress))
         return cls(task, truth, learned, moment(learned.stack, learned.parts, train, int(task.train.now)), settings)
 
     def encode(self, session: onnxruntime.InferenceSession, items: Floats, numbers: Ints) -> Floats:
@@ -271,10 +270,6 @@ def markdown(found: Mapping[str, Any]) -> str:
         ]
         lines.append("| " + " | ".join([name, *sizes, nearest, *quality, kept]) + " |")
     return "\n".join(lines)
-
-
-def _report(progress: Progress) -> None:
-    print(f"{progress.stage} {progress.epoch}/{progress.epochs}", file=sys.stderr)
 
 
 def main() -> int:

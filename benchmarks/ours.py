@@ -32,7 +32,7 @@ class Ours:
         """Train; the number of epochs follows from the amount of data, so the budget changes nothing."""
         settings = PipelineSettings(stack=StackSettings(seed=task.seed))
         train = event_log(task.train, task.has_time)
-        learned = learn(validation(task, train), train, item_table(task), settings, Stages(_report))
+        learned = learn(validation(task, train), train, item_table(task), settings, Stages(say_progress))
         self._ranking = Ranking.of(learned, task, train, settings)
         self.settings: dict[str, Any] = {"weights": {part.name: round(part.weight, 4) for part in learned.parts}}
 
@@ -100,5 +100,5 @@ def _seconds(at: Any, has_time: bool) -> Any:
     return at if has_time else at * DAY
 
 
-def _report(progress: Progress) -> None:
+def say_progress(progress: Progress) -> None:
     print(f"{progress.stage} {progress.epoch}/{progress.epochs}", file=sys.stderr)

@@ -5,7 +5,7 @@
 
 Both learn from the same events and are asked about the same visitors. SASRec is looked at after its epochs, until it no
 longer gets better or the budget ends; the looks cost it nothing. Ours trains as a shop does, once for each effort; its
-weights and its ranker learn from the validation answers of the other half of the visitors, who are asked of nobody.
+weights and its ranker learn from the validation answers of the other half of the visitors, who judge neither.
 One thread each. Needs `make bench-install`. Written: benchmarks/results/time_to_quality.json.
 """
 
@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from benchmarks.datasets import DATA_FOLDER, NAMES, load
-from benchmarks.ours import Ranking, event_log, item_table, validation
+from benchmarks.ours import Ranking, event_log, item_table, say_progress, validation
 from benchmarks.peers.tuning import Validation, say
 from benchmarks.quality import PEERS_PYTHON
 from benchmarks.results_store import RESULTS, ROOT
@@ -55,7 +55,7 @@ def halves(task: Task) -> tuple[Task, Task]:
 def ours(teaching: Task, judging: Task, effort: float) -> dict[str, float]:
     """CPU-seconds of a training from nothing to a ranker, and how good its lists are then."""
     settings = PipelineSettings(stack=StackSettings(seed=judging.seed, effort=effort))
-    stage, began = Stages(lambda progress: None), time.process_time()
+    stage, began = Stages(say_progress), time.process_time()
     lesson = validation(teaching, event_log(teaching.train, teaching.has_time))
     stack = train_stack(lesson.log, item_table(teaching), settings.stack, stage)
     learned = Learned(stack, *teach(stack, lesson, settings, stage))

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.datasets import DATA_FOLDER, NAMES, load
-from benchmarks.ours import event_log, item_table
+from benchmarks.ours import event_log, item_table, say_progress
 from benchmarks.peers.tuning import say
 from benchmarks.results_store import RESULTS
 from benchmarks.splits import split
 from recommender.capture.tables import EventLog, ItemTable
-from recommender.encoders.progress import Progress
 from recommender.encoders.stack import StackSettings
 from recommender.encoders.tables import Cold
 from recommender.encoders.warm import NAME, Left, read
@@ -39,7 +38,7 @@ def trained(
 ) -> tuple[Left, dict[str, Any]]:
     """(what the version leaves, its CPU-seconds and how good the judge found it)."""
     began = time.process_time()
-    table, verdict = train_version(log, items, settings, _silent, left=left)
+    table, verdict = train_version(log, items, settings, say_progress, left=left)
     found = {metric: verdict.metrics["ours"][metric] for metric in METRICS}
     about = {"events": len(log), "from_scratch": table.cold is not None, "cpu_seconds": time.process_time() - began}
     say(f"{about | found}")
@@ -63,10 +62,6 @@ def chain(log: EventLog, items: ItemTable, settings: PipelineSettings, days: int
         "cpu_of_from_scratch": last["cpu_seconds"] / full["cpu_seconds"],
         "bar": BAR,
     }
-
-
-def _silent(progress: Progress) -> None:
-    """The numbers are the report."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,11 +2,10 @@
 an encoder nor the broker."""
 
 import logging
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, GeneratedField
 from django.db.models.functions import Now
 from django.db.models.signals import post_save
@@ -15,6 +14,7 @@ from django.dispatch import receiver
 from recommender.catalog import get_catalog, item_model
 from recommender.delivery import nudge
 from recommender.models import ItemChange
+from recommender.savepoints import unharmed
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def note_change(sender: Any, instance: Any, update_fields: frozenset[str] | None
     try:
         if not isinstance(instance, item_model()) or not _matters(update_fields):
             return
-        with transaction.atomic() if connection.in_atomic_block else nullcontext():
+        with unharmed():
             note_items([instance.pk])
     except Exception:
         # Whatever is wrong here, the shop's product is saved; the beat finds new ones, too.

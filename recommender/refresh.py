@@ -30,7 +30,7 @@ def refresh_items() -> int:
             for key, changed_at in changes
         )
         done += len(changes)
-        if not noted:  # without USE_TZ, a time of the hour that a clock goes through twice finds its row no more
+        if not noted:  # none is found by its time any more: looking again would go on for ever
             break
     return done
 

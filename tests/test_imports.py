@@ -14,6 +14,7 @@ PACKAGE = ROOT / "recommender"
 # Modules on the top level that every Django stage builds on; they import no stage.
 DJANGO_ROOT = {"models", "conf", "catalog", "exceptions", "tokens", "signals", "api_keys", "audit", "problems"} | {
     "deadline",
+    "savepoints",
     "telemetry",
 }
 ALLOWED = {

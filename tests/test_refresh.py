@@ -171,7 +171,8 @@ def test_products_that_came_past_save_are_found(version: ModelVersion) -> None:
 
 def test_a_change_whose_time_is_not_found_again_is_no_endless_loop(version: ModelVersion, monkeypatch) -> None:
     new = make_product("hazelnut milk", "Drinks")
-    monkeypatch.setattr("recommender.refresh._pending", lambda version: iter([(new.pk, timezone.now())]))
+    asked = iter([[(new.pk, timezone.now())]])
+    monkeypatch.setattr("recommender.refresh._pending", lambda version: next(asked))  # a second time is an error
     assert refresh_items() == 1
 
 

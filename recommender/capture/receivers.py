@@ -2,14 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from datetime import datetime
 from functools import wraps
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out
-from django.db import connection, transaction
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
@@ -21,6 +19,7 @@ from recommender.capture.record import item_of, record_events
 from recommender.capture.tables import KINDS
 from recommender.capture.visitor import forget_visitor
 from recommender.models import Event
+from recommender.savepoints import unharmed
 from recommender.signals import item_added, item_viewed, order_placed
 
 logger = logging.getLogger(__name__)
@@ -32,7 +31,7 @@ def shielded(handle: Callable[..., None]) -> Callable[..., None]:
     @wraps(handle)
     def receive(sender: object, request: HttpRequest | None = None, **named: Any) -> None:
         try:
-            with transaction.atomic() if connection.in_atomic_block else nullcontext():
+            with unharmed():
                 handle(request, **named)
         except Exception:
             # Anything may be wrong with what a shop sends; a lost event is better than a lost order.

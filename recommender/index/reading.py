@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, connections, transaction
@@ -49,11 +49,6 @@ def reading(limit_ms: int | None = None, neighbours: int = 0) -> Iterator[None]:
     else:
         with _own(page, neighbours, seconds):
             yield
-
-
-def unharmed() -> AbstractContextManager[Any]:
-    """Around a read inside a block that may fail: in a transaction, the ones after it go on all the same."""
-    return transaction.atomic() if connections[DEFAULT_DB_ALIAS].in_atomic_block else nullcontext()
 
 
 def has_begun() -> bool:

@@ -11,7 +11,7 @@ from django.db import Error
 from recommender.capture.tables import PURCHASE
 from recommender.conf import conf
 from recommender.index.nearest import likeness
-from recommender.index.reading import unharmed
+from recommender.savepoints import unharmed
 from recommender.serving.arrange import Arranged, Limit, arrange, relevance_of
 from recommender.serving.available import Taken, take_available
 from recommender.serving.entries import Answer, Found, Shown

@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 from django.db import Error
 
 from recommender.conf import conf
-from recommender.index.reading import reading, unharmed
+from recommender.index.reading import reading
+from recommender.savepoints import unharmed
 
 logger = logging.getLogger(__name__)
 

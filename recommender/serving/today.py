@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from recommender.catalog import get_catalog, item_model
 from recommender.conf import min_buyers
-from recommender.index.reading import unharmed
 from recommender.models import Event
+from recommender.savepoints import unharmed
 from recommender.serving.popular import Scored, cached
 
 logger = logging.getLogger(__name__)

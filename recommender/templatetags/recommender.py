@@ -175,7 +175,7 @@ def _render(
 
 
 def _or_nothing(find: Callable[[], T]) -> T | None:
-    """What is found within the budget; None where code of the shop that it asks (its catalogue class) fails."""
+    """What is found within the budget; None where code of the shop fails: its catalogue, or what a tag was given."""
     try:
         with within_budget():
             return find()
@@ -183,7 +183,7 @@ def _or_nothing(find: Callable[[], T]) -> T | None:
         # The shop's own code may raise anything; its page goes on without the list. Whoever writes that code sees it.
         if settings.DEBUG:
             raise
-        logger.exception("A list is left out: the catalogue class fails.")
+        logger.exception("A list is left out: the catalogue class fails, or what its tag was given.")
         return None
 
 
