@@ -13,9 +13,9 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 from numpy.typing import NDArray
-from pgvector import HalfVector
 
 from recommender.catalog import get_catalog, item_model, key_field
+from recommender.index.partitions import pack_vectors
 from recommender.index.planned import fetch, written_out
 from recommender.index.reading import reading
 from recommender.models import ItemEmbedding, ModelVersion, SavedFilter
@@ -122,7 +122,7 @@ def compare(
     if not wanted:
         return []
     parameters = {
-        "vector": HalfVector(vector).to_text(),
+        "vector": pack_vectors(vector[None])[0],
         "exclude": list(exclude),
         "named": list(named),
         "numbered": list(numbered),

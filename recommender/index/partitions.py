@@ -31,7 +31,9 @@ class PackedVector(bytes):
     """A halfvec in Postgres' binary format."""
 
 
-class _PackedVectorDumper(Dumper):
+class PackedVectorDumper(Dumper):
+    """For `%s::halfvec(dim)`, where Postgres knows the type: as text, to write and to read one takes .5 ms, not .03."""
+
     format = Format.BINARY
 
     def dump(self, obj: bytes) -> bytes:
@@ -89,8 +91,8 @@ def _column_types(cursor: CursorWrapper, table: sql.Identifier, names: sql.Compo
     cursor.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(names, table))
     types = [column.type_code for column in cursor.description]
     cursor.execute("SELECT 'halfvec'::regtype::oid")
-    halfvec = type("PackedVectorDumper", (_PackedVectorDumper,), {"oid": cursor.fetchone()[0]})
-    cursor.cursor.adapters.register_dumper(PackedVector, halfvec)
+    with_type = type("TypedDumper", (PackedVectorDumper,), {"oid": cursor.fetchone()[0]})
+    cursor.cursor.adapters.register_dumper(PackedVector, with_type)
     return types
 
 

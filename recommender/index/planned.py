@@ -11,6 +11,7 @@ import psycopg
 from django.db import connection
 
 from recommender.catalog import key_field
+from recommender.index.partitions import PackedVector, PackedVectorDumper
 
 # As often as a connection has seen a statement before it is planned for good: what a shop's `available` compares with
 # the time of day is another statement each time.
@@ -29,6 +30,7 @@ def fetch(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
     """All rows. `statement` must be the same text each time, with what decides its plan written out."""
     with connection.cursor() as cursor:
         cursor.cursor = _ServerCursor(connection.connection)  # inside Django's, which keeps time limits and logs
+        cursor.cursor.adapters.register_dumper(PackedVector, PackedVectorDumper)
         cursor.execute(statement, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows

@@ -6,6 +6,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from recommender.index.nearest import nearest
+from recommender.index.planned import fetch
 from recommender.index.reading import reading
 from shop.models import Product
 from tests.tiny_tables import DIM, group_vectors
@@ -77,8 +78,7 @@ def test_the_index_is_used(settings) -> None:
     statement, parameters = next(each for each in asked if "<=>" in each[0])
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
-        cursor.execute(f"EXPLAIN {statement}", parameters)
-        assert "vector_idx" in str(cursor.fetchall())
+        assert "vector_idx" in str(fetch(f"EXPLAIN {statement}", parameters))
 
 
 def test_the_catalogues_own_ordering_is_not_sorted_for_every_list() -> None:
