@@ -193,3 +193,28 @@ def test_lists_go_on_where_nothing_can_be_read(products: list[Product]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE recommender_feedback RENAME TO gone")
     assert recommend(Query("for_you", visitor, 4)).rung in ("popular", "nothing")
+
+
+def test_a_flood_makes_no_visitors(products: list[Product], settings: Any) -> None:
+    """One token of a list for everybody, from one address, without cookies."""
+    settings.RECOMMENDER_ADDRESS_EVENTS_PER_MINUTE = 3
+    found = list_of(Client(headers={"user-agent": "Mozilla/5.0"}))
+    answers = [
+        say(
+            Client(headers={"user-agent": "Mozilla/5.0"}, REMOTE_ADDR="8.8.8.8"),
+            token=found["token"],
+            less=ids(found)[0],
+        )
+        for _ in range(6)
+    ]
+    assert [answer.status_code for answer in answers] == [200] * 3 + [429] * 3
+    assert int(answers[-1]["Retry-After"]) > 0 and answers[-1].json()["code"] == "too_fast"
+    assert Visitor.objects.count() == Feedback.objects.count() == 3
+
+
+def test_nobody_becomes_a_visitor_by_a_token_that_is_not_for_everybody(browser: Client) -> None:
+    found = list_of(browser)
+    for token in ("forged", found["token"]):
+        answer = say(Client(headers={"user-agent": "Mozilla/5.0"}), token=token, less=ids(found)[0])
+        assert (answer.status_code, answer.json()["code"]) == (403, "foreign_list")
+    assert Visitor.objects.count() == 1

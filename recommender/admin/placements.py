@@ -31,6 +31,7 @@ from recommender.serving.placements import (
 from recommender.serving.query import Query
 from recommender.serving.recommend import recommend
 
+SEES_VISITORS: Final = "recommender.view_visitor"
 LISTED: Final = ("importance", "exclude_bought_days", "diversity")
 TUNED: Final = (*LISTED, "excludes_basket", "exploration_share", "repeat_share", "length")
 PREVIEW: Final = ("preview_visitor", "preview_items")
@@ -133,6 +134,8 @@ class PlacementAdmin(ModelAdmin):  # type: ignore[type-arg]  # takes no argument
         form = self.get_form(request, saved, change=saved is not None)(request.POST, instance=saved)
         if form.is_valid() and needs_items(form.instance) and not form.cleaned_data["preview_items"]:
             form.add_error("preview_items", _("This list starts from an item: name one."))
+        if form.is_valid() and form.cleaned_data["preview_visitor"] and not request.user.has_perm(SEES_VISITORS):
+            form.add_error("preview_visitor", _("You may not look at visitors; leave this empty."))
         context: dict[str, Any] = {"form": form, "title": _("Preview"), "errors": _errors(form)}
         if form.is_valid():
             context |= _preview(form.instance, form.cleaned_data)

@@ -55,6 +55,12 @@ def claims_for(visitor: Visitor, token: str) -> dict[str, Any] | None:
     return claims if is_own else None
 
 
+def is_for_everybody(token: str) -> bool:
+    """Whether it is a valid token of a list that was made for nobody in particular."""
+    claims = read_impressions(token)
+    return claims is not None and claims["v"] == ""
+
+
 def shown(visitor: Visitor, item: object, token: str) -> dict[str, Any] | None:
     """Where the item was shown to the visitor; None without a valid token for both."""
     claims = claims_for(visitor, token) if token else None

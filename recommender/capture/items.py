@@ -12,6 +12,7 @@ from recommender.catalog import item_key, item_model, key_field
 
 KEYS_PER_QUERY: Final = 10_000  # a statement takes 65,535 parameters at most where they are bound by the server
 KEYS_REMEMBERED: Final = 50_000  # of the shop, about 10 MB
+SHORT: Final = 64  # characters of text, bits of a number: longer ones, which anybody may send, are not remembered
 
 
 def item_id(key: Any) -> ItemId:
@@ -29,13 +30,15 @@ def key_or_none(raw: object, field: Any = None) -> Any:
         if isinstance(raw, str):
             raw.encode()  # half of a surrogate pair is text for Python and for JSON, but not for a database
         # The type too: 1, 1.0 and True are equal, but one of them only is a key.
-        return (
-            _remembered(field or key_field(), type(raw).__name__, raw)
-            if isinstance(raw, int | str | UUID)
-            else item_key(raw)
-        )
+        return _remembered(field or key_field(), type(raw).__name__, raw) if _is_short(raw) else item_key(raw)
     except (ValidationError, UnicodeEncodeError):
         return None
+
+
+def _is_short(raw: object) -> bool:
+    if isinstance(raw, int):
+        return raw.bit_length() <= SHORT
+    return isinstance(raw, UUID) or (isinstance(raw, str) and len(raw) <= SHORT)
 
 
 @lru_cache(maxsize=KEYS_REMEMBERED)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from recommender.capture.impressions import shown
 from recommender.capture.items import key_or_none
@@ -15,6 +15,7 @@ from recommender.models import Feedback, Visitor
 
 VALUES: Final = {"less": Feedback.Value.LESS, "more": Feedback.Value.MORE}
 TIME_SHIFT: Final = 80  # bits of a UUIDv7 below its milliseconds
+NOT_YOURS: Final = _("This list was not made for you, or is too old: load the page again.")
 
 
 @transaction.atomic
@@ -30,10 +31,10 @@ def give_feedback(visitor: Visitor, token: str, item: str, value: str) -> str:
     place = shown(visitor, item, token)
     key = key_or_none(item)
     if place is None or key is None:
-        raise FeedbackRefused(_("This list was not made for you, or is too old: load the page again."))
+        raise FeedbackRefused(NOT_YOURS)
     forgotten_until = hold_visitor(visitor)
     if forgotten_until and UUID(place["list"]).int >> TIME_SHIFT <= forgotten_until.timestamp() * 1_000:
-        raise FeedbackRefused(_("This list was not made for you, or is too old: load the page again."))
+        raise FeedbackRefused(NOT_YOURS)
     if Feedback.objects.filter(visitor=visitor.pk, item_id=key, value=VALUES[value]).delete()[0]:
         return ""
     Feedback.objects.update_or_create(

@@ -5,15 +5,17 @@ from django.http import HttpResponseRedirect
 from django.utils.translation import gettext as _
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import PermissionDenied, Throttled
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from recommender.capture.impressions import is_for_everybody
+from recommender.capture.rate_limit import charge_of, spend
 from recommender.capture.visitor import consent_of, visitor_of
 from recommender.exceptions import FeedbackRefused, NoConsent, VisitorNotFound
 from recommender.feedback.serializers import FeedbackParameters, FeedbackSerializer
-from recommender.feedback.store import give_feedback
+from recommender.feedback.store import NOT_YOURS, give_feedback
 from recommender.models import Visitor
 from recommender.privacy.views import BAD_TYPE, refuse_other_sites, see_other
 from recommender.serving.authentication import CallerView
@@ -21,6 +23,11 @@ from recommender.serving.problems import BAD_KEY, documented_problem
 from recommender.serving.schema import documented
 
 SAID = OpenApiExample("Not for me", value={"token": "eyJ2Ijoi…", "answer": "less:981760"}, request_only=True)
+TOO_FAST = documented_problem(
+    "Too much of this visitor or address in a minute; send the same again after Retry-After.",
+    "too_fast",
+    "Request was throttled. Expected available in 2 seconds.",
+)
 STANDS = OpenApiResponse(
     FeedbackSerializer,
     examples=[OpenApiExample("It stands", value={"item": "981760", "value": "less"}, response_only=True)],
@@ -48,7 +55,7 @@ class FeedbackView(CallerView):
         summary="Say what the caller thinks of a recommended item",
         request=FeedbackParameters,
         examples=[SAID],
-        responses={200: STANDS, 303: None, 400: WRONG, 401: BAD_KEY, 403: DENIED, 415: BAD_TYPE},
+        responses={200: STANDS, 303: None, 400: WRONG, 401: BAD_KEY, 403: DENIED, 415: BAD_TYPE, 429: TOO_FAST},
     )
     def post(self, request: Request) -> Response | HttpResponseRedirect:
         """Counts from the next list on; the same once more takes it back. With `next`, as a form sends it, leads back
@@ -58,7 +65,8 @@ class FeedbackView(CallerView):
         parameters.is_valid(raise_exception=True)
         value, item = parameters.said
         try:
-            now = give_feedback(_caller(request), parameters.validated_data["token"], item, value)
+            token = parameters.validated_data["token"]
+            now = give_feedback(_caller(request, token), token, item, value)
         except FeedbackRefused as error:
             raise PermissionDenied(str(error), code="foreign_list") from error
         except (NoConsent, VisitorNotFound) as error:
@@ -69,10 +77,22 @@ class FeedbackView(CallerView):
         return Response(answer, headers={"Cache-Control": "private, no-store"})
 
 
-def _caller(request: Request) -> Visitor:
-    """Who says it; somebody new becomes a visitor by it."""
+def _caller(request: Request, token: str) -> Visitor:
+    """Who says it; somebody new becomes a visitor by it, where the list is one for everybody.
+
+    Raises:
+        Throttled: too much at once of this visitor or address; it counts as an event.
+        FeedbackRefused: somebody new with another's token, or none of ours.
+    """
     plain = request._request
-    visitor = visitor_of(plain, create=True) if consent_of(plain) is not Visitor.Consent.NONE else None
+    if consent_of(plain) is Visitor.Consent.NONE:
+        raise _not_remembered()
+    known = visitor_of(plain)
+    if wait_seconds := spend(charge_of(plain, known.key if known else None, 1)):
+        raise Throttled(wait_seconds, code="too_fast")
+    if known is None and not is_for_everybody(token):
+        raise FeedbackRefused(NOT_YOURS)
+    visitor = visitor_of(plain, create=True)
     if visitor is None:
         raise _not_remembered()
     return visitor

@@ -178,7 +178,7 @@ class SearchParameters(ListParameters):
     """... that answers words."""
 
     q = serializers.RegexField(
-        r"^[^\x00]*[^\s\x00][^\x00]*$",  # not only spaces, no NUL
+        r"^\s*[^\s\x00][^\x00]*$",  # not only spaces, no NUL; each part can match in one way only
         max_length=MAX_SEARCH,
         help_text="What is looked for.",
     )

@@ -22,8 +22,8 @@ SELECT items[slot], count(*) FROM (
 ) AS newest, unnest(slots) AS slot GROUP BY 1
 """  # noqa: S608  a name of our own
 _CLICKED: Final = f"""
-SELECT item_id::text, count(*) FROM (
-    SELECT item_id, kind, impression FROM {Event._meta.db_table} WHERE doubt = 0 ORDER BY at DESC LIMIT %s
+SELECT item_id::text, count(DISTINCT (visitor_id, impression->>'list')) FROM (
+    SELECT item_id, kind, impression, visitor_id FROM {Event._meta.db_table} WHERE doubt = 0 ORDER BY at DESC LIMIT %s
 ) AS newest WHERE kind = {Event.Kind.CLICK} AND impression IS NOT NULL GROUP BY 1
 """  # noqa: S608  as above
 

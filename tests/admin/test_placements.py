@@ -191,3 +191,13 @@ def test_what_only_a_rule_brought_in_has_no_score(admin_client: Client, ana: Vis
 def test_a_list_is_headed_by_what_it_is_of_and_says_what_for(admin_client: Client, path: str) -> None:
     shown = admin_client.get(path).content.decode()
     assert "<h1>Select" not in shown and 'recommender-intro"><p class="help">' in shown
+
+
+def test_a_preview_shows_no_visitor_to_staff_who_may_not_look_at_visitors(
+    staff_client: StaffClient, ana: Visitor
+) -> None:
+    client = staff_client("view_placement", "add_placement")
+    page = client.post(f"{LIST}preview/", FORM | {"sources_0": "viewed", "preview_visitor": "ana"})
+    assert "cards" not in page.context and "You may not look at visitors" in page.content.decode()
+    page = client.post(f"{LIST}preview/", FORM)
+    assert titles(page)

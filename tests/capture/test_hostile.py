@@ -9,6 +9,7 @@ from django.test import Client
 from uuid_utils.compat import uuid7
 
 from recommender.capture import ledger
+from recommender.capture.items import _remembered
 from recommender.models import Event, QuarantinedEvent
 from shop.models import Product
 
@@ -94,6 +95,16 @@ def test_a_compressed_bomb_is_not_opened(client: Client, db: None) -> None:
     bomb = gzip.compress(b'{"events": [' + b" " * 50_000_000 + b"]}")
     answer = client.post(URL, bomb, content_type="application/json", headers={"content-encoding": "gzip"})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_json")
+
+
+def test_long_keys_are_not_remembered(client: Client, product: Product) -> None:
+    """Anybody may send a number behind a quarter of a million spaces, another one each time."""
+    _remembered.cache_clear()
+    row = {"item": " " * 100_000 + str(product.pk), "kind": "view"}
+    assert send(client, json.dumps({"events": [row, {"item": 10**80, "kind": "view"}]}).encode()).json()["stored"] == 1
+    assert _remembered.cache_info().currsize == 0
+    assert send(client, json.dumps({"events": [{"item": product.pk, "kind": "view"}]}).encode()).json()["stored"] == 1
+    assert _remembered.cache_info().currsize == 1
 
 
 def test_the_last_of_a_repeated_name_counts(client: Client, product: Product) -> None:

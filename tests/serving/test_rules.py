@@ -253,6 +253,18 @@ def test_what_was_seen_and_clicked_is_counted(visitor: Visitor, products: list[P
     assert exposures.get() == {str(products[0].pk): (1, 0), str(products[2].pk): (1, 1)}
 
 
+def test_many_clicks_on_one_list_are_one(products: list[Product]) -> None:
+    visitors = [Visitor.objects.create() for _ in range(3)]
+    for visitor in visitors:
+        found = popular(4, visitor)
+        store_impressions(visitor, [{"token": found.token, "slots": [1]}], 0)
+    place = shown_by_token(visitors[-1], products[0].pk, found.token)
+    click = {"item_id": products[0].pk, "kind": Event.Kind.CLICK, "at": timezone.now(), "source": 1}
+    for _ in range(5):
+        Event.objects.create(visitor=visitors[-1], impression=place, **click)
+    assert exposures.get()[str(products[0].pk)] == (3, 1)
+
+
 # --- what is stored
 
 

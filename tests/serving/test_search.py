@@ -1,5 +1,6 @@
 """Search by words: by name, by meaning, with typos, for this visitor, and by the shop's own search where all fails."""
 
+import time
 from typing import Any
 
 import pytest
@@ -96,6 +97,18 @@ def test_it_is_served_page_by_page(client: Client, version: ModelVersion) -> Non
 )
 def test_a_wrong_question_is_told_so(client: Client, query: dict[str, Any]) -> None:
     assert client.get(URL, query).status_code == 400
+
+
+def test_a_wrong_question_ten_times_as_long_takes_ten_times_as_long_at_most(client: Client) -> None:
+    """A pattern that can match in many ways takes a hundred times as long."""
+
+    def seconds(letters: int) -> float:
+        began = time.process_time()
+        assert client.get(URL, {"q": "a" * letters + "\x00"}).status_code == 400
+        return time.process_time() - began
+
+    seconds(1)
+    assert seconds(30_000) < 40 * max(seconds(3_000) for _ in range(3))
 
 
 @pytest.mark.parametrize("text", ["'", "& | !", "(((", "牛奶", "%", "milk:*", "\ud800", "a " * 90])
