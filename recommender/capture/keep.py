@@ -31,6 +31,7 @@ from recommender.capture.store import Found, ensure_partitions, write
 from recommender.conf import conf
 from recommender.exceptions import NoConsent, NotKept, VisitorNotFound
 from recommender.models import Event, VisitorJoin
+from recommender.savepoints import in_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def keep(batch: Batch) -> Outcome:
     """
     if not batch.received and not batch.seen and batch.charge is None:
         return Outcome(0)
-    if connection.in_atomic_block:
+    if in_transaction():
         return _keep_inside(batch)
     if _state.is_away:
         return _spill(batch)
@@ -72,7 +73,7 @@ def in_time() -> Iterator[None]:
     Raises:
         OperationalError, InterfaceError: it did not; the connection is closed, the shop's next query gets a new one.
     """
-    if connection.in_atomic_block:
+    if in_transaction():
         yield
         return
     wrapper: Any = connections[connection.alias]

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Model
 from django.http import HttpRequest
 
@@ -24,6 +23,7 @@ from recommender.capture.tables import KINDS, ItemId
 from recommender.capture.visitor import forget_visitor, read_cookie
 from recommender.exceptions import EventRefused, VisitorNotFound
 from recommender.models import Event, Visitor
+from recommender.savepoints import in_transaction
 
 
 def record_event(
@@ -144,7 +144,7 @@ def _sender(by: Visitor | HttpRequest, doubt: int, trusts_cookie: bool) -> Sende
             with in_time():
                 return sender_of(by, is_crawler=is_crawler, trusts_cookie=trusts_cookie)
         except AWAY:
-            if connection.in_atomic_block:
+            if in_transaction():
                 raise
     return sender_without_database(by, is_crawler=is_crawler)
 

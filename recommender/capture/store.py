@@ -21,6 +21,7 @@ from recommender.capture.statement import batch_rows, charge_rows, encode, event
 from recommender.catalog import item_model, key_field
 from recommender.exceptions import NoConsent, TooFast, VisitorNotFound
 from recommender.models import Event
+from recommender.savepoints import in_transaction
 
 Found = Outcome | VisitorNotFound | NoConsent | TooFast
 
@@ -34,7 +35,7 @@ def write(batches: Sequence[Batch]) -> list[Found]:
         By batch its outcome, or why nothing of it was counted nor stored: its visitor is gone or wants no memory, or
         too much came.
     """
-    is_inside = connection.in_atomic_block
+    is_inside = in_transaction()
     if not is_inside:
         ensure_partitions(batches)
     with transaction.atomic() if is_inside else nullcontext(), connection.cursor() as cursor:

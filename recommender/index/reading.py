@@ -12,6 +12,7 @@ from recommender import deadline
 from recommender.conf import conf
 from recommender.index import budget
 from recommender.index.connections import configure, index_settings, is_pooled, pool, time_limits
+from recommender.savepoints import in_transaction
 
 
 class _Open(threading.local):
@@ -80,7 +81,7 @@ def _own(page: Any, neighbours: int, seconds: float) -> Iterator[None]:
 def _savepoint(connection: Any, neighbours: int, seconds: float | None) -> Iterator[None]:
     """Its end takes the settings back; inside a transaction only a rollback does. A failed statement harms nothing."""
     limits = {} if seconds is None else time_limits(seconds)
-    is_inside = connection.in_atomic_block or not connection.get_autocommit()
+    is_inside = in_transaction()
     with transaction.atomic():
         configure(connection, index_settings(neighbours) | limits, is_local=True)
         with _opened(neighbours):

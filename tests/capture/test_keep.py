@@ -24,7 +24,7 @@ from recommender.conf import conf
 from recommender.exceptions import NotKept
 from recommender.models import Event, Visitor
 from recommender.privacy.erasure import erase
-from recommender.signals import item_viewed
+from recommender.signals import item_viewed, order_placed
 from shop.models import Product
 from tests.capture.test_spill import batch
 
@@ -174,6 +174,41 @@ def test_an_order_that_the_shop_commits_keeps_its_events_and_one_that_it_takes_b
     while keep.database_is_away():
         time.sleep(0.05)
     assert Event.objects.count() == 1
+
+
+def test_a_shop_that_commits_by_hand_keeps_its_connection_and_its_whole_order(
+    product: Product, settings: Any, rf: RequestFactory
+) -> None:
+    settings.RECOMMENDER_CAPTURE_BUDGET_MS = 100
+    request = rf.get("/")
+    request.user = User.objects.create(username="household-1")
+    visitor = Visitor.objects.create(user=request.user)
+    is_held, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic():
+                Visitor.objects.select_for_update().get(pk=visitor.pk)
+                is_held.set()
+                go_on.wait(0.5)  # longer than the budget
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as other:
+        held = other.submit(hold)
+        is_held.wait(10)
+        transaction.set_autocommit(False)
+        try:
+            User.objects.create(username="line-1")
+            order_placed.send(sender=None, request=request, order_id=1, lines=[(product, 1, 199)])
+            User.objects.create(username="line-2")
+            transaction.commit()
+        finally:
+            transaction.set_autocommit(True)
+            go_on.set()
+        held.result()
+    assert User.objects.filter(username__startswith="line-").count() == 2
+    assert Event.objects.get().visitor == visitor
 
 
 def test_a_frozen_statement_is_cut(product: Product, settings: Any) -> None:
