@@ -16,9 +16,10 @@ from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
 
 from recommender import deadline
+from recommender.capture.away import AWAY, read_only_is_away
 from recommender.capture.batch import NOBODY, REFUSED, Batch, Outcome, Sender
 from recommender.capture.drafts import Rejected
 from recommender.capture.drained import note_drained
@@ -35,7 +36,6 @@ from recommender.savepoints import in_transaction
 
 logger = logging.getLogger(__name__)
 
-AWAY: Final = (OperationalError, InterfaceError)  # the server, not the rows
 DRAIN_EVERY_SECONDS: Final = 1.0
 
 
@@ -74,7 +74,8 @@ def in_time() -> Iterator[None]:
         OperationalError, InterfaceError: it did not; the connection is closed, the shop's next query gets a new one.
     """
     if in_transaction():
-        yield
+        with read_only_is_away():
+            yield
         return
     wrapper: Any = connections[connection.alias]
     if spill_files() is not None and wrapper.connection is not None:
@@ -82,7 +83,7 @@ def in_time() -> Iterator[None]:
         # went stale costs a detour over the disk instead.
         wrapper.health_check_done = True
     try:
-        with deadline.watch(wrapper, conf.CAPTURE_BUDGET_MS / 1_000):
+        with deadline.watch(wrapper, conf.CAPTURE_BUDGET_MS / 1_000), read_only_is_away():
             yield
     except AWAY as error:
         logger.warning("The database does not take events: %s", error)
@@ -165,7 +166,8 @@ def _keep_inside(batch: Batch) -> Outcome:
 def _write_each(batches: Sequence[Batch]) -> Sequence[Found]:
     """Together; where the database refuses that, one by one, so that nobody's rows spoil those of others."""
     try:
-        return write(batches)
+        with read_only_is_away():
+            return write(batches)
     except AWAY:
         raise
     except DatabaseError:
@@ -249,6 +251,7 @@ def _is_over() -> bool:
         return True
 
 
+@read_only_is_away()
 def _write_late(chunk: Chunk) -> None:
     """Store them once; whoever was erased meanwhile stays erased, whoever logged in gets them on the account."""
     known = [verified(with_visitor(batch)) for batch in chunk.batches]

@@ -12,10 +12,11 @@ from uuid import UUID
 from django.db.models import Model
 from django.http import HttpRequest
 
+from recommender.capture.away import AWAY
 from recommender.capture.batch import NOBODY, Batch, Outcome, Sender
 from recommender.capture.drafts import CheckedRows
 from recommender.capture.joins import owner_after_join
-from recommender.capture.keep import AWAY, database_is_away, in_time, keep
+from recommender.capture.keep import database_is_away, in_time, keep
 from recommender.capture.rate_limit import Charge
 from recommender.capture.rows import KIND_CODES, check_rows
 from recommender.capture.sender import sender_of, sender_without_database

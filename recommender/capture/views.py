@@ -23,11 +23,12 @@ from django.views.decorators.http import require_POST
 
 from recommender.api_keys import SCHEME, key_in_header, require_scope, verify_key
 from recommender.capture.accounts import visitor_named
+from recommender.capture.away import AWAY, read_only_is_away
 from recommender.capture.batch import Outcome, Sender
 from recommender.capture.bots import doubt_about
 from recommender.capture.consent import Consent, browser_consent
 from recommender.capture.drafts import Rejected
-from recommender.capture.keep import AWAY, database_is_away, in_time
+from recommender.capture.keep import database_is_away, in_time
 from recommender.capture.own_page import is_own_page
 from recommender.capture.post import Refused, read_post
 from recommender.capture.rate_limit import Charge, charge_of, spend
@@ -62,6 +63,7 @@ def events(request: HttpRequest) -> HttpResponse:
         return _json(503, problem("not_kept", reason), {"Retry-After": RETRY_SECONDS})
 
 
+@read_only_is_away()
 def _accept(request: HttpRequest) -> Outcome:
     is_app = _is_app(request)
     post = read_post(request)

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import OperationalError, connection, transaction
 from django.test import Client, RequestFactory
 
+from recommender.api_keys import create_key
 from recommender.capture import keep, ledger
 from recommender.capture.batch import Batch, Outcome, Sender
 from recommender.capture.group_commit import GroupCommit
@@ -22,7 +24,7 @@ from recommender.capture.rows import check_rows
 from recommender.capture.visitor import write_cookie
 from recommender.conf import conf
 from recommender.exceptions import NotKept
-from recommender.models import Event, Visitor
+from recommender.models import ApiKey, Event, Visitor
 from recommender.privacy.erasure import erase
 from recommender.signals import item_viewed, order_placed
 from shop.models import Product
@@ -30,6 +32,7 @@ from tests.capture.test_spill import batch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SHOP = Event.Source.SHOP
+URL = "/recommender/events/"
 
 
 @pytest.fixture
@@ -209,6 +212,39 @@ def test_a_shop_that_commits_by_hand_keeps_its_connection_and_its_whole_order(
         held.result()
     assert User.objects.filter(username__startswith="line-").count() == 2
     assert Event.objects.get().visitor == visitor
+
+
+@contextmanager
+def only_reading() -> Iterator[None]:
+    """This thread's connection is to a server that only reads, as after a failover; whoever drains has another one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("around", [nullcontext, transaction.atomic])
+def test_an_order_is_kept_while_the_server_only_reads(
+    spill: Path, product: Product, visitor: Visitor, around: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with only_reading(), around():
+        assert record_events(visitor, [row(product)], source=SHOP).spilled == 1
+    until_stored(1)
+
+
+def test_a_server_that_only_reads_answers_no_browser_or_app_by_500(
+    spill: Path, product: Product, visitor: Visitor, client: Client
+) -> None:
+    _key, plaintext = create_key("app", [ApiKey.Scope.EVENTS])
+    headers = {"authorization": f"Api-Key {plaintext}"}
+    body = {"events": [row(product)]}
+    with only_reading():
+        app = client.post(f"{URL}?visitor={visitor.key}", body, content_type="application/json", headers=headers)
+        browser = client.post(URL, body, content_type="application/json")
+    assert (app.status_code, browser.status_code) == (503, 202)
+    until_stored(1)
 
 
 def test_a_frozen_statement_is_cut(product: Product, settings: Any) -> None:
