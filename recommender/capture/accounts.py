@@ -1,6 +1,7 @@
 """Visitors of accounts, and visitors that an app names."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -11,15 +12,24 @@ from django.utils.translation import gettext as _
 from recommender.capture.tombstones import erased_at, erasures, key_name, user_name
 from recommender.exceptions import VisitorErased, VisitorNotFound
 from recommender.models import Tombstone, Visitor
+from recommender.savepoints import impatient
 
 
-def account_visitor(user: Any) -> Visitor:
-    """The visitor of the account with this primary key, made where there is none yet."""
+def account_visitor(user: Any, lock_ms: int | None = None) -> Visitor:
+    """The visitor of the account with this primary key, made where there is none yet.
+
+    Args:
+        lock_ms: how long to wait for another transaction, a checkout say, that makes it in this moment; None: as long
+            as that takes.
+    Raises:
+        OperationalError: it took longer.
+    """
     found = Visitor.objects.filter(user_id=user).first()
     if found is not None:
         return found
     made = {"forgotten_until": erased_at(user_name(user))}
-    return Visitor.objects.get_or_create(user_id=user, defaults=made)[0]
+    with nullcontext() if lock_ms is None else impatient(lock_ms):
+        return Visitor.objects.get_or_create(user_id=user, defaults=made)[0]
 
 
 def account_visitors(users: Iterable[Any]) -> dict[Any, int]:

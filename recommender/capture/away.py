@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from django.db import InterfaceError, InternalError, OperationalError
-from psycopg.errors import ReadOnlySqlTransaction
+from django.db import Error, InterfaceError, InternalError, OperationalError
+from psycopg.errors import LockNotAvailable, ReadOnlySqlTransaction
+
+from recommender.conf import conf
 
 AWAY: Final = (OperationalError, InterfaceError)  # the server, not the rows
 
@@ -23,3 +25,13 @@ def read_only_is_away() -> Iterator[None]:
         if not isinstance(error.__cause__, ReadOnlySqlTransaction):
             raise
         raise OperationalError(*error.args) from error
+
+
+def is_locked(error: Error) -> bool:
+    """Whether it is one row that cannot be had right now, and not the server."""
+    return isinstance(error.__cause__, LockNotAvailable)
+
+
+def lock_ms() -> int:
+    """How long to wait for a row that another transaction holds: less than what makes the server count as away."""
+    return int(conf.CAPTURE_BUDGET_MS / 2)

@@ -29,6 +29,11 @@ class Sender(msgspec.Struct, frozen=True):
     is_browser: bool = False
     is_new: bool = False
 
+    @property
+    def needs_row(self) -> bool:
+        """Whether its visitor is still to be found or made, which is left to whoever drains the spill file."""
+        return self.is_new or self.account is not None
+
 
 NOBODY: Final = Sender()
 

@@ -1,20 +1,25 @@
 """Login: a browser's history becomes the account's, in one transaction, and can be given back."""
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from django.core import signing
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.http import HttpRequest
 
 from recommender.capture.accounts import account_visitor
+from recommender.capture.away import is_locked, lock_ms
 from recommender.capture.consent import Consent, browser_consent
 from recommender.capture.drafts import Draft
 from recommender.capture.visitor import browser_visitor, consent_of, forget_visitor, remove_cookie
 from recommender.conf import conf
 from recommender.models import Event, Feedback, Impression, QuarantinedEvent, Visitor, VisitorEmbedding, VisitorJoin
+from recommender.savepoints import impatient
+
+logger = logging.getLogger(__name__)
 
 SALT: Final = "recommender.join"
 SESSION_KEY: Final = "recommender_join"  # in Django's session: the signed token of the join that this login made
@@ -23,14 +28,24 @@ LATE: Final = timedelta(minutes=1)  # after a login pages of before still send
 
 
 def log_in(request: HttpRequest, account: Any) -> None:
-    """Join the browser's history to the account's; its cookie goes. Somebody known for this visit only stays apart."""
+    """Join the browser's history to the account's; its cookie goes. Somebody known for this visit only stays apart.
+
+    A login waits for no checkout: one that holds the browser's row in this moment leaves all as it is until the next.
+    """
     forget_visitor(request)
     if consent_of(request) is Consent.SESSION:
         return
     browser = browser_visitor(request) if consent_of(request) is Consent.FULL else None
     if browser is not None:
-        visitor = account_visitor(account.pk)
-        if join_visitors(browser, visitor, browser_consent(request)):
+        try:
+            with impatient(lock_ms()):
+                moved = join_visitors(browser, account_visitor(account.pk), browser_consent(request))
+        except OperationalError as error:
+            if not is_locked(error):
+                raise
+            logger.warning("A history is in use by another transaction: the next login joins it to the account.")
+            return  # with its cookie, or that login would not know it
+        if moved:
             _offer_undo(request, browser.key)
     log_out(request)
 
@@ -102,7 +117,8 @@ def undo_join(token: str) -> int:
         return 0
     if not VisitorJoin.objects.filter(pk=join.pk).delete()[0]:  # another tab was faster
         return 0
-    browser = Visitor.objects.create(key=join.key, forgotten_until=join.visitor.forgotten_until)
+    made = {"forgotten_until": join.visitor.forgotten_until}
+    browser = Visitor.objects.get_or_create(key=join.key, defaults=made)[0]  # an app may have taken the key up again
     moved = Event.objects.filter(visitor=join.visitor_id, pk__in=join.event_ids).update(visitor=browser.pk)
     Feedback.objects.filter(visitor=join.visitor_id, browser_key=join.key).update(visitor=browser.pk, browser_key=None)
     _drop_vectors(join.visitor)
@@ -138,9 +154,15 @@ def _read(token: str) -> int | None:
 
 
 def _lock(*visitors: Visitor) -> dict[int, Visitor]:
-    """In the order of their keys: two joins at once wait for each other instead of dead-locking."""
-    keys = [visitor.pk for visitor in visitors]
-    return {row.pk: row for row in Visitor.objects.select_for_update().filter(pk__in=keys).order_by("pk")}
+    """In the order of their keys: two joins at once wait for each other instead of dead-locking.
+
+    A browser's row will go, so whoever stores events of it ends first. An account's stays: nobody is waited for.
+    """
+    locked: dict[int, Visitor] = {}
+    for visitor in sorted(visitors, key=lambda visitor: visitor.pk):
+        rows = Visitor.objects.select_for_update(no_key=visitor.user_id is not None)
+        locked |= {row.pk: row for row in rows.filter(pk=visitor.pk)}
+    return locked
 
 
 def _move(browser: int, account: int) -> list[Any]:

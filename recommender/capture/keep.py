@@ -19,7 +19,7 @@ import msgspec
 from django.db import DatabaseError, connection, connections, transaction
 
 from recommender import deadline
-from recommender.capture.away import AWAY, read_only_is_away
+from recommender.capture.away import AWAY, is_locked, read_only_is_away
 from recommender.capture.batch import NOBODY, REFUSED, Batch, Outcome, Sender
 from recommender.capture.drafts import Rejected
 from recommender.capture.drained import note_drained
@@ -51,7 +51,7 @@ def keep(batch: Batch) -> Outcome:
         return Outcome(0)
     if in_transaction():
         return _keep_inside(batch)
-    if _state.is_away:
+    if _state.is_away or batch.sender.needs_row:
         return _spill(batch)
     try:
         if any(draft.token for draft in batch.drafts):
@@ -72,6 +72,7 @@ def in_time() -> Iterator[None]:
 
     Raises:
         OperationalError, InterfaceError: it did not; the connection is closed, the shop's next query gets a new one.
+            Or a row was locked: then there is nothing wrong with either.
     """
     if in_transaction():
         with read_only_is_away():
@@ -86,10 +87,11 @@ def in_time() -> Iterator[None]:
         with deadline.watch(wrapper, conf.CAPTURE_BUDGET_MS / 1_000), read_only_is_away():
             yield
     except AWAY as error:
-        logger.warning("The database does not take events: %s", error)
-        connection.close()
-        if spill_files() is not None:
-            _note_outage()
+        if not is_locked(error):
+            logger.warning("The database does not take events: %s", error)
+            connection.close()
+            if spill_files() is not None:
+                _note_outage()
         raise
 
 
@@ -149,15 +151,15 @@ _group: Final = GroupCommit(_write_in_time)
 
 
 def _keep_inside(batch: Batch) -> Outcome:
+    if batch.sender.needs_row:
+        return _spill_after_commit(batch)
     try:
         batch = verified(batch)
         found: Any = _write_each([batch])[0] if batch.received or batch.charge else Outcome(0)
         if isinstance(found, Outcome):
             _store_seen(batch, found)
     except AWAY:
-        # The savepoint undid what we did. If the shop's transaction lives and commits, the events are kept after it.
-        transaction.on_commit(partial(_spill, batch), robust=True)
-        return _spilled(batch)
+        return _spill_after_commit(batch)
     if isinstance(found, Outcome):
         return found
     raise found
@@ -195,6 +197,15 @@ def _spill(batch: Batch) -> Outcome:
     except OSError as error:
         raise NotKept(f"{NotKept.__doc__} The disk says: {error}") from error
     _ensure_drainer()
+    return _spilled(batch)
+
+
+def _spill_after_commit(batch: Batch) -> Outcome:
+    """A savepoint undid what we did; if the shop's transaction lives and commits, the events are kept after it."""
+    if spill_files() is None:
+        raise NotKept(NotKept.__doc__)
+    with transaction.atomic():  # outside a block Django takes no hook of a shop that commits by hand
+        transaction.on_commit(partial(_spill, batch), robust=True)
     return _spilled(batch)
 
 

@@ -5,6 +5,7 @@ element marked `data-recommender-view`; never by both. Clicks come from the beac
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,6 @@ from recommender.capture.tables import KINDS, ItemId
 from recommender.capture.visitor import forget_visitor, read_cookie
 from recommender.exceptions import EventRefused, VisitorNotFound
 from recommender.models import Event, Visitor
-from recommender.savepoints import in_transaction
 
 
 def record_event(
@@ -141,12 +141,8 @@ def _sender(by: Visitor | HttpRequest, doubt: int, trusts_cookie: bool) -> Sende
         return Sender(by.key)
     is_crawler = doubt == Event.Doubt.CRAWLER
     if not database_is_away():
-        try:
-            with in_time():
-                return sender_of(by, is_crawler=is_crawler, trusts_cookie=trusts_cookie)
-        except AWAY:
-            if in_transaction():
-                raise
+        with suppress(AWAY), in_time():
+            return sender_of(by, is_crawler=is_crawler, trusts_cookie=trusts_cookie)
     return sender_without_database(by, is_crawler=is_crawler)
 
 

@@ -11,6 +11,7 @@ from django.db import IntegrityError
 from django.http import HttpRequest
 
 from recommender.capture.accounts import account_visitor, new_visitor
+from recommender.capture.away import lock_ms
 from recommender.capture.batch import Batch, Sender
 from recommender.capture.bots import CRAWLERS, crawlers
 from recommender.capture.consent import Consent, browser_consent, default_consent
@@ -18,19 +19,23 @@ from recommender.capture.impressions import shown
 from recommender.capture.visitor import CACHE, COOKIE, account_of, consent_of, read_cookie, visitor_of
 from recommender.exceptions import NotKept
 from recommender.models import Visitor
+from recommender.savepoints import unharmed
 
 
 def sender_of(request: HttpRequest, *, is_crawler: bool = False, trusts_cookie: bool = True) -> Sender | None:
-    """Whoever sent a request, made where it is new; None without consent.
+    """Whoever sent a request, made where it is new; None without consent. A failure leaves a transaction whole.
 
     Args:
         trusts_cookie: False where the visitor in it was found to be gone.
+    Raises:
+        OperationalError: among others, where another transaction makes this visitor and takes its time.
     """
     request = getattr(request, "_request", request)
     sender = sender_in_cookie(request) if trusts_cookie else None
     if sender is not None:
         return sender
-    visitor = visitor_of(request, create=not is_crawler)
+    with unharmed():
+        visitor = visitor_of(request, create=not is_crawler, lock_ms=lock_ms())
     if visitor is None and not is_crawler:
         return None
     return Sender((visitor or crawlers()).key)

@@ -42,17 +42,18 @@ _HOLD: Final = (
 )
 
 
-def visitor_of(request: HttpRequest, create: bool = False) -> Visitor | None:
+def visitor_of(request: HttpRequest, create: bool = False, lock_ms: int | None = None) -> Visitor | None:
     """The visitor behind a request; None without consent, and where there are no events of it yet and not `create`.
 
-    Takes Django's request and rest_framework's. With `create` the row is made, and `VisitorMiddleware` sets the cookie.
+    Takes Django's request and rest_framework's. With `create` the row is made, and `VisitorMiddleware` sets the cookie;
+    `lock_ms` as of `account_visitor`.
     """
     request = getattr(request, "_request", request)
     level, account = consent_of(request), account_of(request)
     cached = getattr(request, CACHE, None)
     visitor = cached[1] if cached is not None and cached[0] == account else _find(request, level)
     if create and level is not Consent.NONE:
-        visitor = _create(request, level) if visitor is None else _kept_longer(request, visitor, level)
+        visitor = _create(request, level, lock_ms) if visitor is None else _kept_longer(request, visitor, level)
     setattr(request, CACHE, (account, visitor))
     return visitor
 
@@ -182,10 +183,10 @@ def _kept_longer(request: HttpRequest, visitor: Visitor, level: Visitor.Consent)
     return visitor
 
 
-def _create(request: HttpRequest, level: Visitor.Consent) -> Visitor:
+def _create(request: HttpRequest, level: Visitor.Consent, lock_ms: int | None) -> Visitor:
     account = account_of(request)
     if account is not None and level is Consent.FULL:
-        return account_visitor(account)
+        return account_visitor(account, lock_ms)
     key, _is_for_session = read_cookie(request)
     visitor = Visitor.objects.create(
         consent=Consent.SESSION if level is Consent.SESSION else None,
