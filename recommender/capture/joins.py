@@ -14,7 +14,7 @@ from recommender.capture.accounts import account_visitor
 from recommender.capture.away import is_locked, lock_ms
 from recommender.capture.consent import Consent, browser_consent
 from recommender.capture.drafts import Draft
-from recommender.capture.visitor import browser_visitor, consent_of, forget_visitor, remove_cookie
+from recommender.capture.visitor import browser_visitor, consent_of, forget_visitor, read_cookie, remove_cookie
 from recommender.conf import conf
 from recommender.models import Event, Feedback, Impression, QuarantinedEvent, Visitor, VisitorEmbedding, VisitorJoin
 from recommender.savepoints import impatient
@@ -28,32 +28,38 @@ LATE: Final = timedelta(minutes=1)  # after a login pages of before still send
 
 
 def log_in(request: HttpRequest, account: Any) -> None:
-    """Join the browser's history to the account's; its cookie goes. Somebody known for this visit only stays apart.
-
-    A login waits for no checkout: one that holds the browser's row in this moment leaves all as it is until the next.
-    """
+    """Join the browser's history to the account's; its cookie goes. Somebody known for this visit only stays apart."""
     forget_visitor(request)
-    if consent_of(request) is Consent.SESSION:
-        return
-    browser = browser_visitor(request) if consent_of(request) is Consent.FULL else None
-    if browser is not None:
-        try:
-            with impatient(lock_ms()):
-                moved = join_visitors(browser, account_visitor(account.pk), browser_consent(request))
-        except OperationalError as error:
-            if not is_locked(error):
-                raise
-            logger.warning("A history is in use by another transaction: the next login joins it to the account.")
-            return  # with its cookie, or that login would not know it
-        if moved:
-            _offer_undo(request, browser.key)
-    log_out(request)
+    if consent_of(request) is not Consent.SESSION and _take_over(request, account):
+        log_out(request)
 
 
-def log_out(request: HttpRequest) -> None:
-    """The next event starts a new anonymous visitor."""
+def log_out(request: HttpRequest, account: Any = None) -> None:
+    """The next event starts a new anonymous visitor; `account` takes what its login had to leave, see `_take_over`."""
+    if account is not None:
+        _take_over(request, account)
     forget_visitor(request)
     remove_cookie(request)
+
+
+def _take_over(request: HttpRequest, account: Any) -> bool:
+    """Join what the cookie names. False where another transaction, a checkout say, holds that in this moment: nobody
+    waits for it; the cookie stays, and the logout tries again."""
+    key, _is_for_session = read_cookie(request)
+    browser = browser_visitor(request) if key is not None and consent_of(request) is Consent.FULL else None
+    if browser is None:
+        return True
+    try:
+        with impatient(lock_ms()):
+            moved = join_visitors(browser, account_visitor(account.pk), browser_consent(request))
+    except OperationalError as error:
+        if not is_locked(error):
+            raise
+        logger.warning("A history that another transaction is busy with joins its account at the logout.")
+        return False
+    if moved:
+        _offer_undo(request, browser.key)
+    return True
 
 
 @transaction.atomic

@@ -91,9 +91,9 @@ def merge_history(request: HttpRequest | None, *, user: Any, **named: Any) -> No
 
 @receiver(user_logged_out, dispatch_uid="recommender.user_logged_out")
 @shielded
-def start_anew(request: HttpRequest | None, **named: Any) -> None:
+def start_anew(request: HttpRequest | None, *, user: Any, **named: Any) -> None:
     if request is not None:
-        log_out(request)
+        log_out(request, user)
 
 
 def _record(request: HttpRequest, item: Any, kind: Event.Kind, quantity: int = 1) -> None:

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.utils import timezone
 
+from recommender.capture.accounts import visitor_named
 from recommender.capture.joins import join_token, join_visitors, undo_join
 from recommender.models import Event, Feedback, Impression, QuarantinedEvent, Visitor, VisitorEmbedding, VisitorJoin
 from recommender.privacy.retention import expire
@@ -74,6 +75,14 @@ def test_this_was_not_me_takes_only_what_the_login_brought(
     assert Visitor.objects.get(user=None).key == key
     assert undo_join(token) == 0
     assert not VisitorJoin.objects.exists()
+
+
+def test_it_works_where_an_app_took_the_key_up_again(token: str, products: list[Product]) -> None:
+    key = VisitorJoin.objects.get().key
+    again = visitor_named({"visitor": str(key)}, create=True)
+    make_event(again, products[5])
+    assert undo_join(token) == 3
+    assert Event.objects.filter(visitor=again).count() == 4
 
 
 def test_the_link_asks_first_and_works_once(browser: Client, user: User, token: str) -> None:
