@@ -103,7 +103,6 @@ def _account_key(user: str) -> Any:
     return key
 
 
-def new_visitor(key: UUID) -> None:
-    """The visitor of a key that we made ourselves, unless it was erased."""
-    if not erased_at(key_name(key)):
-        Visitor.objects.get_or_create(key=key)
+def new_visitor(key: UUID) -> Visitor | None:
+    """The visitor of a key that we made ourselves, made where there is none; None for one that was erased."""
+    return None if erased_at(key_name(key)) else Visitor.objects.get_or_create(key=key)[0]

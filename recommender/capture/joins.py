@@ -14,6 +14,7 @@ from recommender.capture.accounts import account_visitor
 from recommender.capture.away import is_locked, lock_ms
 from recommender.capture.consent import Consent, browser_consent
 from recommender.capture.drafts import Draft
+from recommender.capture.tombstones import erased_at, key_name
 from recommender.capture.visitor import browser_visitor, consent_of, forget_visitor, read_cookie, remove_cookie
 from recommender.conf import conf
 from recommender.models import Event, Feedback, Impression, QuarantinedEvent, Visitor, VisitorEmbedding, VisitorJoin
@@ -46,19 +47,30 @@ def _take_over(request: HttpRequest, account: Any) -> bool:
     """Join what the cookie names. False where another transaction, a checkout say, holds that in this moment: nobody
     waits for it; the cookie stays, and the logout tries again."""
     key, _is_for_session = read_cookie(request)
-    browser = browser_visitor(request) if key is not None and consent_of(request) is Consent.FULL else None
-    if browser is None:
+    if key is None or consent_of(request) is not Consent.FULL:
         return True
+    browser = browser_visitor(request)
     try:
         with impatient(lock_ms()):
-            moved = join_visitors(browser, account_visitor(account.pk), browser_consent(request))
+            if browser is None:
+                moved = _expect(key, account.pk)
+            else:
+                moved = join_visitors(browser, account_visitor(account.pk), browser_consent(request))
     except OperationalError as error:
         if not is_locked(error):
             raise
         logger.warning("A history that another transaction is busy with joins its account at the logout.")
         return False
     if moved:
-        _offer_undo(request, browser.key)
+        _offer_undo(request, key)
+    return True
+
+
+def _expect(key: UUID, account: Any) -> bool:
+    """Note a join ahead for a key without a row: events of it may wait on disk, and whoever drains them looks here."""
+    if Visitor.objects.filter(key=key).exists() or erased_at(key_name(key)) or is_joined(key):
+        return False
+    VisitorJoin.objects.create(key=key, visitor=account_visitor(account), event_ids=[])
     return True
 
 
@@ -98,9 +110,29 @@ def owner_after_join(key: UUID | None, drafts: Sequence[Draft]) -> Visitor | Non
     None for a browser that nobody took over, and where nothing is from before the login: whoever keeps a cookie that
     the login took away is somebody new. The cookie only adds to an account's history, it never shows any of it.
     """
-    join = VisitorJoin.objects.select_related("visitor").filter(key=key).first() if key and drafts else None
+    join = _join_of(key) if drafts else None
     if join is None or min(draft.at for draft in drafts) > join.joined_at + LATE:
         return None
+    return _added(join, drafts)
+
+
+def owner_meanwhile(key: UUID | None, drafts: Sequence[Draft]) -> Visitor | None:
+    """The account that took over the browser with this key while its events waited on disk; undone with the others."""
+    join = _join_of(key)
+    return None if join is None else _added(join, drafts)
+
+
+def is_joined(key: UUID) -> bool:
+    """Whether an account took over the browser with this key."""
+    return VisitorJoin.objects.filter(key=key).exists()
+
+
+def _join_of(key: UUID | None) -> VisitorJoin | None:
+    return VisitorJoin.objects.select_related("visitor").filter(key=key).first() if key else None
+
+
+def _added(join: VisitorJoin, drafts: Sequence[Draft]) -> Visitor:
+    """Note that an undo gives these back, too; whose they are until then."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {VisitorJoin._meta.db_table} SET event_ids ="  # noqa: S608  a name of our own

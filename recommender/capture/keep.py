@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 import msgspec
 from django.db import DatabaseError, connection, connections, transaction
@@ -25,13 +24,14 @@ from recommender.capture.drafts import Rejected
 from recommender.capture.drained import note_drained
 from recommender.capture.group_commit import GroupCommit
 from recommender.capture.impressions import store_impressions
+from recommender.capture.joins import owner_meanwhile
 from recommender.capture.rate_limit import turns
 from recommender.capture.sender import verified, visitor_with, with_visitor
 from recommender.capture.spill import Chunk, Spill
 from recommender.capture.store import Found, ensure_partitions, write
 from recommender.conf import conf
 from recommender.exceptions import NoConsent, NotKept, VisitorNotFound
-from recommender.models import Event, VisitorJoin
+from recommender.models import Event
 from recommender.savepoints import in_transaction
 
 logger = logging.getLogger(__name__)
@@ -273,8 +273,8 @@ def _write_late(chunk: Chunk) -> None:
             if isinstance(found, Outcome):
                 _store_seen(batch, found)
                 continue
-            join = VisitorJoin.objects.filter(key=batch.sender.key or uuid4()).select_related("visitor").first()
-            moved = msgspec.structs.replace(batch, sender=Sender(join.visitor.key)) if join else None
+            owner = owner_meanwhile(batch.sender.key, batch.drafts)
+            moved = msgspec.structs.replace(batch, sender=Sender(owner.key)) if owner else None
             if moved is None or not isinstance(_write_each([moved])[0], Outcome):
                 write([_without_drafts(batch, "erased", sender=NOBODY, keeps=False)])
 

@@ -20,7 +20,7 @@ from recommender.capture.joins import owner_after_join
 from recommender.capture.keep import database_is_away, in_time, keep
 from recommender.capture.rate_limit import Charge
 from recommender.capture.rows import KIND_CODES, check_rows
-from recommender.capture.sender import sender_of, sender_without_database
+from recommender.capture.sender import made_elsewhere, sender_of, sender_without_database
 from recommender.capture.tables import KINDS, ItemId
 from recommender.capture.visitor import forget_visitor, read_cookie
 from recommender.exceptions import EventRefused, VisitorNotFound
@@ -132,7 +132,7 @@ def deliver(
         owner = owner_after_join(read_cookie(getattr(by, "_request", by))[0], checked.drafts)
         forget_visitor(by)
         # What was charged is charged.
-        return send(Sender(owner.key) if owner else None, None, trusts_cookie=False)
+        return send(Sender(owner.key) if owner else made_elsewhere(by), None, trusts_cookie=False)
 
 
 def _sender(by: Visitor | HttpRequest, doubt: int, trusts_cookie: bool) -> Sender | None:

@@ -3,6 +3,7 @@
 A browser's cookie names its visitor by itself; the statement that stores the events finds out whether it still exists.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,7 +16,9 @@ from recommender.capture.away import lock_ms
 from recommender.capture.batch import Batch, Sender
 from recommender.capture.bots import CRAWLERS, crawlers
 from recommender.capture.consent import Consent, browser_consent, default_consent
+from recommender.capture.drafts import Draft
 from recommender.capture.impressions import shown
+from recommender.capture.joins import is_joined, owner_meanwhile
 from recommender.capture.visitor import CACHE, COOKIE, account_of, consent_of, read_cookie, visitor_of
 from recommender.exceptions import NotKept
 from recommender.models import Visitor
@@ -84,9 +87,29 @@ def with_visitor(batch: Batch) -> Batch:
         except IntegrityError:  # the account was deleted meanwhile: a key that nobody has
             key = uuid4()
         return msgspec.structs.replace(batch, sender=Sender(key))
-    if sender.is_new and sender.key is not None:
-        new_visitor(sender.key)
+    if sender.key is not None and (sender.is_new or sender.is_browser):
+        return msgspec.structs.replace(batch, sender=_settled(sender, sender.key, batch.drafts))
     return batch
+
+
+def made_elsewhere(request: HttpRequest) -> Sender | None:
+    """Whoever the cookie names, where the row is missing because another process made the key while the database was
+    away, and still keeps the first events on disk; None where somebody was erased or joined, and is new now."""
+    sender = sender_in_cookie(getattr(request, "_request", request))
+    if sender is None or sender.key is None or is_joined(sender.key):
+        return None
+    visitor = new_visitor(sender.key)
+    return sender if visitor is not None and visitor.user_id is None else None
+
+
+def _settled(sender: Sender, key: UUID, drafts: Sequence[Draft]) -> Sender:
+    """Files are drained in any order: the first event to come, of whichever process, makes the row of a signed key."""
+    if Visitor.objects.filter(key=key).exists():
+        return sender
+    if owner := owner_meanwhile(key, drafts):
+        return Sender(owner.key)
+    new_visitor(key)
+    return sender
 
 
 def verified(batch: Batch) -> Batch:
