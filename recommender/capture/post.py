@@ -11,6 +11,7 @@ from recommender.capture.rows import read_json, read_time
 from recommender.conf import conf
 from recommender.exceptions import EventRefused
 
+MAX_SLOT: Final = 2**15 - 1  # what the column holds; no list is as long
 MEDIA_TYPES: Final = ("application/json", "text/plain")  # text/plain: what `sendBeacon` sends without a preflight
 
 
@@ -29,12 +30,13 @@ class Post(NamedTuple):
     """What was posted: nothing in it is checked yet.
 
     Attributes:
-        events: each as JSON, or of any shape. impressions: of any shape.
+        events: each as JSON, or of any shape.
+        impressions: {"token": ASCII, "slots": what can be one}, so that any file or database holds them.
         is_automated: the browser says that a program steers it.
     """
 
     events: list[Any]
-    impressions: list[Any]
+    impressions: list[dict[str, Any]]
     clock: Clock
     is_automated: bool
 
@@ -72,7 +74,15 @@ def read_post(request: HttpRequest) -> Post:
         clock = clock_of(read_time(body.sent_at) if body.sent_at is not None else None)
     except EventRefused as error:
         raise Refused(400, "bad_sent_at", f"sent_at: {error.reason}") from error
-    return Post(events, body.impressions, clock, body.webdriver is True)
+    return Post(events, [_seen(row) for row in body.impressions], clock, body.webdriver is True)
+
+
+def _seen(row: Any) -> dict[str, Any]:
+    """What may be meant of a row of seen slots; nothing where it is none, which is charged all the same."""
+    token, slots = (row.get("token"), row.get("slots")) if isinstance(row, dict) else (None, None)
+    if not isinstance(token, str) or not token.isascii() or not isinstance(slots, list):
+        return {}
+    return {"token": token, "slots": [slot for slot in slots if type(slot) is int and 1 <= slot <= MAX_SLOT]}
 
 
 def _text(request: HttpRequest) -> bytes:

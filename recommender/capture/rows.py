@@ -209,4 +209,4 @@ def _token(value: object) -> str:
         return ""
     if not isinstance(value, str):
         raise EventRefused("bad_token", _("token must be text."))
-    return value
+    return value if value.isascii() else ""  # none of ours; a lone surrogate cannot even be written down

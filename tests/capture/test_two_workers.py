@@ -101,3 +101,32 @@ def test_a_login_before_the_file_is_drained_gets_its_events(joined: User) -> Non
 def test_a_login_before_the_file_is_drained_can_be_undone(joined: User) -> None:
     assert undo_join(join_token(VisitorJoin.objects.get())) == 2
     assert {event.visitor.user for event in Event.objects.all()} == {None}
+
+
+ODD = {
+    "a number of 30 digits": '"impressions": [{"token": "x", "slots": [1, 123456789012345678901234567890]}, 9e99]',
+    "a number as a row": '"impressions": [123456789012345678901234567890]',
+    "a lone surrogate": r'"impressions": [{"token": "\ud800", "slots": [1]}]',
+    "a key of its own": r'"impressions": [{"token": "x", "slots": [1], "\ud800": 18446744073709551616}]',
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_impressions_cost_no_event_of_an_outage(
+    workers: list[Spill], browser: Client, product: Product, name: str
+) -> None:
+    send(browser, product, workers[0])
+    body = f'{{"events": [{{"item": {product.pk}, "kind": "view"}}], {ODD[name]}}}'
+    assert browser.post("/recommender/events/", body, content_type="application/json").status_code == 202
+    workers[0].drain(keep._write_late)
+    assert Event.objects.count() == 2
+
+
+def test_a_token_that_is_no_text_of_ours_costs_no_event_of_an_outage(
+    workers: list[Spill], browser: Client, product: Product
+) -> None:
+    send(browser, product, workers[0])
+    body = f'{{"events": [{{"item": {product.pk}, "kind": "click", "token": "\\ud800"}}]}}'
+    assert browser.post("/recommender/events/", body, content_type="application/json").status_code == 202
+    workers[0].drain(keep._write_late)
+    assert Event.objects.get(kind=Event.Kind.CLICK).doubt == Event.Doubt.NO_TOKEN
