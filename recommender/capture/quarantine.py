@@ -70,4 +70,6 @@ def _batch(row: QuarantinedEvent) -> Batch:
     kinds = BROWSER_KINDS if row.source == Event.Source.BEACON else KIND_CODES
     checked = check_rows([row.payload.encode()], kinds=kinds, clock=clock_of(sent_at, row.received_at))
     # Received 0: it was counted when it came.
-    return Batch(Sender(row.visitor.key), row.source, 0, row.received_at, skew, checked.drafts, checked.rejected)
+    return Batch(
+        Sender(row.visitor.key), row.source, 0, row.received_at, skew, checked.drafts, checked.rejected, row.doubt
+    )

@@ -103,7 +103,7 @@ def event_rows(batches: Sequence[Batch]) -> Iterable[_EventRow]:
                 batch.doubt or (Event.Doubt.NO_TOKEN.value if is_forgeable and impression is None else 0),
             )
         for place, rejected in enumerate(batch.rejected, start=len(batch.drafts)):
-            yield _EventRow(number, place, _text(rejected.raw), rejected.code)
+            yield _EventRow(number, place, _text(rejected.raw), rejected.code, doubt=batch.doubt)
 
 
 def _text(raw: bytes) -> str:
@@ -145,7 +145,9 @@ WITH batch AS MATERIALIZED (
     FROM batch LEFT JOIN owner ON key = visitor AND (user_id IS NULL OR NOT is_browser)
     LEFT JOIN limited USING (batch)
 ), judged AS MATERIALIZED (
-    SELECT sent.*, visitor_id, source, keeps, skew, received_at, is_inhuman, coalesce(gone, code, CASE
+    SELECT sent.*, visitor_id, source, keeps, skew, received_at,
+        CASE WHEN is_inhuman AND coalesce(doubt, 0) IN (0, {Event.Doubt.NO_TOKEN.value}) THEN {Event.Doubt.RATE.value}
+            ELSE coalesce(doubt, 0) END AS suspected, coalesce(gone, code, CASE
         WHEN at <= forgotten_until THEN 'erased'
         WHEN NOT EXISTS (SELECT FROM {table} AS own WHERE own.{key} = sent.item) THEN 'unknown_item' END) AS problem
     FROM sent JOIN sender USING (batch)
@@ -153,8 +155,7 @@ WITH batch AS MATERIALIZED (
     INSERT INTO {Event._meta.db_table} (id, visitor_id, item_id, kind, at, quantity, value_cents, source, impression,
         clock_skew_seconds, received_at, doubt)
     SELECT id, visitor_id, item, kind, at, quantity, value_cents, source, impression, skew, received_at,
-        CASE WHEN is_inhuman AND coalesce(doubt, 0) IN (0, {Event.Doubt.NO_TOKEN.value}) THEN {Event.Doubt.RATE.value}
-            ELSE coalesce(doubt, 0) END
+        suspected
     FROM judged WHERE problem IS NULL
         AND NOT EXISTS (SELECT FROM {partitions.UNDATED} AS other WHERE other.id = twin)
     ORDER BY id ON CONFLICT DO NOTHING RETURNING id
@@ -169,9 +170,9 @@ WITH batch AS MATERIALIZED (
     FROM judged LEFT JOIN stored ON stored.id = judged.id
 ), kept AS (
     INSERT INTO {QuarantinedEvent._meta.db_table} (received_at, source, visitor_id, code, payload, is_cut,
-        clock_skew_seconds)
+        clock_skew_seconds, doubt)
     SELECT received_at, source, visitor_id, problem, left(raw, {PAYLOAD_CHARACTERS}),
-        length(raw) > {PAYLOAD_CHARACTERS}, skew
+        length(raw) > {PAYLOAD_CHARACTERS}, skew, suspected
     FROM decided WHERE status = 'quarantined'
 ), counted AS (
     SELECT batch, count(*) FILTER (WHERE status = 'stored') AS stored,

@@ -105,6 +105,9 @@ class QuarantinedEvent(models.Model):
     payload = models.TextField(_("payload"))  # JSON, cut at QUARANTINE_PAYLOAD_BYTES
     is_cut = models.BooleanField(_("cut"), default=False)
     clock_skew_seconds = models.IntegerField(_("clock skew in seconds"), null=True, blank=True)
+    doubt = models.SmallIntegerField(
+        _("doubt"), choices=Event.Doubt, default=Event.Doubt.NONE, db_default=Event.Doubt.NONE.value
+    )
 
     class Meta:
         verbose_name = _("event in quarantine")

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.db.models import Value
+from django.db.models.functions import Replace
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -134,6 +136,17 @@ def test_a_row_is_stored_once_its_cause_is_mended(visitor: Visitor, product: Pro
     assert books() == {"received": 2, "stored": 1, "duplicate": 1}
     event = Event.objects.get()
     assert (event.visitor, event.item_id) == (visitor, product.pk + 1_000)
+
+
+@pytest.mark.parametrize("wrong", ["unknown_item", "bad_quantity"])
+def test_a_row_that_is_tried_again_is_as_doubtful_as_it_was(visitor: Visitor, product: Product, wrong: str) -> None:
+    sent = row(product, quantity=0) if wrong == "bad_quantity" else row(product, item=product.pk + 1_000)
+    record_events(visitor, [sent, row(product)], source=BEACON, doubt=Event.Doubt.CRAWLER)
+    assert QuarantinedEvent.objects.get().code == wrong
+    Product.objects.create(pk=product.pk + 1_000, name="New", category=product.category, price_cents=1)
+    QuarantinedEvent.objects.update(payload=Replace("payload", Value('"quantity": 0'), Value('"quantity": 1')))
+    assert replay(QuarantinedEvent.objects.values_list("pk", flat=True)).stored == 1
+    assert list(Event.objects.values_list("doubt", flat=True)) == [Event.Doubt.CRAWLER] * 2
 
 
 def test_a_row_is_tried_again_as_of_when_it_came(visitor: Visitor, product: Product) -> None:
