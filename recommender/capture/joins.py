@@ -53,15 +53,15 @@ def _take_over(request: HttpRequest, account: Any) -> bool:
     try:
         with impatient(lock_ms()):
             if browser is None:
-                moved = _expect(key, account.pk)
+                has_moved = _expect(key, account.pk)
             else:
-                moved = join_visitors(browser, account_visitor(account.pk), browser_consent(request))
+                has_moved = join_visitors(browser, account_visitor(account.pk), browser_consent(request)) > 0
     except OperationalError as error:
         if not is_locked(error):
             raise
         logger.warning("A history that another transaction is busy with joins its account at the logout.")
         return False
-    if moved:
+    if has_moved:
         _offer_undo(request, key)
     return True
 

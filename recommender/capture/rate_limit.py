@@ -8,6 +8,7 @@ A leaky bucket that holds a minute's worth and drains evenly, kept as the one mo
 address is stored as a keyed hash whose salt changes every day, for the minutes until its bucket is empty.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv6Address, ip_address
 from typing import Final
@@ -23,6 +24,7 @@ from recommender.conf import conf
 from recommender.models import RateBucket
 
 DEPTH_SECONDS: Final = 60.0
+PORT: Final = re.compile(r"^([\d.]+|\[.*\]):\d+$")  # behind an address in X-Forwarded-For, as some proxies write it
 INHUMAN_SECONDS: Final = DEPTH_SECONDS / 2
 TABLE: Final = RateBucket._meta.db_table
 
@@ -118,7 +120,7 @@ def address_of(request: HttpRequest) -> str:
         hops = request.headers.get("X-Forwarded-For", "").split(",")
         text = hops[-min(conf.PROXIES, len(hops))].strip() or text
     try:
-        address = ip_address(text)
+        address = ip_address(PORT.sub(r"\1", text).strip("[]"))
     except ValueError:
         return ""
     if not conf.PROXIES and not address.is_global:

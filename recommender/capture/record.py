@@ -141,7 +141,7 @@ def _sender(by: Visitor | HttpRequest, doubt: int, trusts_cookie: bool) -> Sende
         return Sender(by.key)
     is_crawler = doubt == Event.Doubt.CRAWLER
     if not database_is_away():
-        with suppress(AWAY), in_time():
+        with suppress(*AWAY), in_time():
             return sender_of(by, is_crawler=is_crawler, trusts_cookie=trusts_cookie)
     return sender_without_database(by, is_crawler=is_crawler)
 

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.exceptions import PermissionDenied, Throttled
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,7 +18,7 @@ from recommender.feedback.serializers import FeedbackParameters, FeedbackSeriali
 from recommender.feedback.store import NOT_YOURS, give_feedback
 from recommender.models import Visitor
 from recommender.privacy.views import BAD_TYPE, refuse_other_sites, see_other
-from recommender.serving.authentication import CallerView
+from recommender.serving.authentication import CallerView, FlatJSONParser
 from recommender.serving.problems import BAD_KEY, documented_problem
 from recommender.serving.schema import documented
 
@@ -47,7 +47,7 @@ DENIED = documented_problem(
 
 
 class FeedbackView(CallerView):
-    parser_classes = (JSONParser, FormParser, MultiPartParser)
+    parser_classes = (FlatJSONParser, FormParser, MultiPartParser)
     schema = AutoSchema()
 
     @documented(

@@ -13,7 +13,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -26,7 +26,7 @@ from recommender.privacy.choice import set_consent
 from recommender.privacy.erasure import erase, erase_own
 from recommender.privacy.export import export_visitors, to_json
 from recommender.privacy.serializers import ConsentChoice, ConsentSerializer
-from recommender.serving.authentication import VISITOR_PARAMETERS, CallerView
+from recommender.serving.authentication import VISITOR_PARAMETERS, CallerView, FlatJSONParser
 from recommender.serving.problems import BAD_KEY, documented_problem
 from recommender.serving.schema import documented
 
@@ -128,7 +128,7 @@ class VisitorView(CallerView):
 
 
 class ConsentView(CallerView):
-    parser_classes = (JSONParser, FormParser, MultiPartParser)
+    parser_classes = (FlatJSONParser, FormParser, MultiPartParser)
     schema = AutoSchema()
 
     @documented(

@@ -95,6 +95,16 @@ class OwnRules:
     content_negotiation_class = DefaultContentNegotiation
 
 
+class FlatJSONParser(JSONParser):
+    """JSON that is nested thousands deep, deeper than Python reads, is a wrong body like any other: 400."""
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().parse(*args, **kwargs)
+        except RecursionError as error:
+            raise ParseError(_("This is not JSON: %(error)s") % {"error": error}) from error
+
+
 class CallerView(OwnRules, APIView):
     """A view of ours: who may call it, and whom the call is about.
 
@@ -107,7 +117,7 @@ class CallerView(OwnRules, APIView):
     # The key first: its scheme is the one that a 401 names.
     authentication_classes: Sequence[Any] = (ApiKeyAuthentication, SessionAuthentication)
     permission_classes: Sequence[Any] = (AllowAny, KeyHasScope)  # AllowAny says in OpenAPI that a key is not needed
-    parser_classes: Sequence[Any] = (JSONParser,)
+    parser_classes: Sequence[Any] = (FlatJSONParser,)
     renderer_classes = (JSONRenderer,)
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
