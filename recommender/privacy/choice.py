@@ -5,10 +5,10 @@ from django.http import HttpRequest
 
 from recommender.capture.accounts import account_visitor
 from recommender.capture.consent import CHOSEN, LEVELS, Consent, browser_consent, default_consent, is_certain
-from recommender.capture.visitor import browser_visitor, forget_visitor, read_cookie, remove_cookie
+from recommender.capture.visitor import forget_visitor, read_cookie, remove_cookie
 from recommender.conf import conf
 from recommender.models import Visitor
-from recommender.privacy.erasure import erase
+from recommender.privacy.erasure import erase, erase_browser
 
 
 @transaction.atomic
@@ -49,15 +49,10 @@ def forget_what_was_withdrawn(request: HttpRequest) -> None:
 def _forget_browser(request: HttpRequest, level: Visitor.Consent) -> None:
     if level is Consent.FULL:
         return
-    key, is_for_session = read_cookie(request)
+    _key, is_for_session = read_cookie(request)
     if level is Consent.SESSION and is_for_session:
         return
-    if key is not None:
-        visitor = browser_visitor(request)
-        if visitor is not None:
-            erase(visitor)
-    forget_visitor(request)
-    remove_cookie(request)
+    erase_browser(request)
 
 
 def _choose_for_account(user: object, level: Visitor.Consent) -> None:

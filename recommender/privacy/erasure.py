@@ -1,7 +1,9 @@
 """Erasing somebody: unreachable at the commit, and whatever comes late finds a tombstone."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -9,7 +11,14 @@ from django.utils import timezone
 
 from recommender.capture.consent import Consent
 from recommender.capture.tombstones import bury, exhume, key_name, user_name
-from recommender.capture.visitor import forget_visitor, own_visitors, remove_cookie
+from recommender.capture.visitor import (
+    account_of,
+    browser_visitor,
+    forget_visitor,
+    own_visitors,
+    read_cookie,
+    remove_cookie,
+)
 from recommender.conf import conf
 from recommender.models import Event, Visitor, VisitorEmbedding
 
@@ -38,12 +47,27 @@ def erase(visitor: Visitor, *, keep_choice: bool = True) -> int:
     return events
 
 
+@transaction.atomic
 def erase_own(request: HttpRequest) -> int:
     """Erase whoever sends this request, as an account and as a browser; how many events it were."""
     erased = sum(erase(visitor) for visitor in own_visitors(request))
+    now, account = timezone.now(), account_of(request)
+    _bury_cookie(request, now)
+    if account is not None:
+        bury(user_name(account), now, None)
     forget_visitor(request)
     remove_cookie(request)
     return erased
+
+
+def erase_browser(request: HttpRequest) -> None:
+    """Erase whoever this browser's cookie names, and take the cookie away; the account is left alone."""
+    visitor = browser_visitor(request)
+    if visitor is not None:
+        erase(visitor)
+    _bury_cookie(request, timezone.now())
+    forget_visitor(request)
+    remove_cookie(request)
 
 
 def erase_user(user: Any) -> None:
@@ -54,9 +78,20 @@ def erase_user(user: Any) -> None:
     exhume(user_name(user))
 
 
-def _bury(visitor: Visitor, now: datetime) -> None:
+def _bury_cookie(request: HttpRequest, now: datetime) -> None:
+    """Also of somebody without a row: it would be made from what was kept on disk while the database was away."""
+    key, _is_for_session = read_cookie(request)
+    if key is not None:
+        _bury_keys([key], now)
+
+
+def _bury_keys(keys: Iterable[UUID], now: datetime) -> None:
     until = now + timedelta(days=conf.VISITOR_COOKIE_AGE_DAYS)  # no cookie holds a key for longer
-    for key in [visitor.key, *visitor.joins.values_list("key", flat=True)]:
+    for key in keys:
         bury(key_name(key), now, until)
+
+
+def _bury(visitor: Visitor, now: datetime) -> None:
+    _bury_keys([visitor.key, *visitor.joins.values_list("key", flat=True)], now)
     if visitor.user_id is not None:
         bury(user_name(visitor.user_id), now, None)

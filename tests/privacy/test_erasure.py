@@ -1,6 +1,7 @@
 """Erased is erased: in every table, in the next training, for whatever comes late. A canary is looked for in a dump."""
 
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from recommender.api_keys import create_key
+from recommender.capture import keep
 from recommender.capture.accounts import account_visitor, account_visitors
 from recommender.capture.bulk import EventColumns, event_ids, load_events
 from recommender.capture.export import export_events
@@ -156,6 +158,45 @@ def test_a_tombstone_holds_a_keyed_hash_only(user: User) -> None:
     assert all(re.fullmatch("[0-9a-f]{64}", stone.digest) for stone in Tombstone.objects.all())
     with override_settings(SECRET_KEY="another" * 10):
         assert account_visitor(user.pk).forgotten_until is None
+
+
+@pytest.fixture
+def outage(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """`outage(True)`: events go to disk, and stay there until the test drains them."""
+    settings.RECOMMENDER_SPILL_FOLDER = str(tmp_path)
+    monkeypatch.setattr(keep, "_ensure_drainer", lambda: None)
+    return lambda is_away: monkeypatch.setattr(keep._state, "is_away", is_away)
+
+
+def ask_for_erasure(browser: Client) -> None:
+    browser.delete("/recommender/visitor/")
+
+
+def withdraw(browser: Client) -> None:
+    browser.post("/recommender/consent/", {"level": "none"}, content_type="application/json")
+
+
+def switch_signal_on(browser: Client) -> None:
+    browser.get("/", headers={"Sec-GPC": "1"})
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("forget", "is_account"),
+    [(ask_for_erasure, False), (ask_for_erasure, True), (withdraw, False), (switch_signal_on, False)],
+)
+def test_what_waits_on_disk_brings_nobody_back(
+    browser: Client, user: User, product: Product, post_view: PostView, outage: Any, forget: Any, is_account: bool
+) -> None:
+    """Of somebody new: neither the browser nor the account has a row yet."""
+    if is_account:
+        browser.force_login(user)
+    outage(True)
+    assert post_view(browser, product).json()["spilled"] == 1
+    outage(False)
+    forget(browser)
+    assert keep.drain() == 1
+    assert not Event.objects.exists()
 
 
 # --- who erases
