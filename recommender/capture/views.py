@@ -28,6 +28,7 @@ from recommender.capture.batch import Outcome, Sender
 from recommender.capture.bots import doubt_about
 from recommender.capture.consent import Consent, browser_consent
 from recommender.capture.drafts import Rejected
+from recommender.capture.erased import without_erased
 from recommender.capture.keep import database_is_away, in_time
 from recommender.capture.own_page import is_own_page
 from recommender.capture.post import Refused, read_post
@@ -74,7 +75,7 @@ def _accept(request: HttpRequest) -> Outcome:
     sender = None if database_is_away() else sender_in_cookie(request)
     charge = _charge(request, sender, len(post.events) + len(post.impressions))
     doubt = Event.Doubt.WEBDRIVER if post.is_automated else doubt_about(request)
-    checked = check_rows(post.events, kinds=BROWSER_KINDS, clock=post.clock)
+    checked = without_erased(request, check_rows(post.events, kinds=BROWSER_KINDS, clock=post.clock))
     source = Event.Source.BEACON
     return deliver(request, checked, source=source, doubt=doubt, seen=post.impressions, charge=charge, sender=sender)
 

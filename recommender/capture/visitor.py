@@ -22,6 +22,7 @@ from recommender.capture.consent import (
     default_consent,
     write_consent_cookie,
 )
+from recommender.capture.erased import write_erasure_cookie
 from recommender.capture.tombstones import erased_at, key_name
 from recommender.conf import conf
 from recommender.exceptions import NoConsent, VisitorNotFound
@@ -129,6 +130,7 @@ def write_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
     if hasattr(request, ASKED) or hasattr(request, CACHE):
         patch_vary_headers(response, ["Cookie", *SIGNALS])
     write_consent_cookie(request, response)
+    write_erasure_cookie(request, response)
     visitor = getattr(request, COOKIE, None)
     if visitor is None:
         return

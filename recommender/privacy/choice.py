@@ -5,10 +5,11 @@ from django.http import HttpRequest
 
 from recommender.capture.accounts import account_visitor
 from recommender.capture.consent import CHOSEN, LEVELS, Consent, browser_consent, default_consent, is_certain
-from recommender.capture.visitor import forget_visitor, read_cookie, remove_cookie
+from recommender.capture.erased import note_erasure
+from recommender.capture.visitor import account_of, browser_visitor, forget_visitor, read_cookie, remove_cookie
 from recommender.conf import conf
 from recommender.models import Visitor
-from recommender.privacy.erasure import erase, erase_browser
+from recommender.privacy.erasure import bury_cookie, erase
 
 
 @transaction.atomic
@@ -49,10 +50,18 @@ def forget_what_was_withdrawn(request: HttpRequest) -> None:
 def _forget_browser(request: HttpRequest, level: Visitor.Consent) -> None:
     if level is Consent.FULL:
         return
-    _key, is_for_session = read_cookie(request)
+    key, is_for_session = read_cookie(request)
     if level is Consent.SESSION and is_for_session:
         return
-    erase_browser(request)
+    visitor = browser_visitor(request)
+    if visitor is not None:
+        erase(visitor)
+    bury_cookie(request)
+    forget_visitor(request)
+    remove_cookie(request)
+    was_known = key is not None or account_of(request) is not None
+    if was_known and level is Consent.SESSION:  # at "none" open pages have nothing to send, and no cookie is set
+        note_erasure(request)
 
 
 def _choose_for_account(user: object, level: Visitor.Consent) -> None:

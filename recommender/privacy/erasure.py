@@ -10,10 +10,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from recommender.capture.consent import Consent
+from recommender.capture.erased import note_erasure
 from recommender.capture.tombstones import bury, exhume, key_name, user_name
 from recommender.capture.visitor import (
     account_of,
-    browser_visitor,
+    consent_of,
     forget_visitor,
     own_visitors,
     read_cookie,
@@ -51,23 +52,23 @@ def erase(visitor: Visitor, *, keep_choice: bool = True) -> int:
 def erase_own(request: HttpRequest) -> int:
     """Erase whoever sends this request, as an account and as a browser; how many events it were."""
     erased = sum(erase(visitor) for visitor in own_visitors(request))
-    now, account = timezone.now(), account_of(request)
-    _bury_cookie(request, now)
-    if account is not None:
-        bury(user_name(account), now, None)
+    bury_cookie(request)
+    account = account_of(request)
+    if account is not None:  # for the same reason
+        bury(user_name(account), timezone.now(), None)
+    if consent_of(request) is not Consent.NONE:  # without consent no page has anything to send, and no cookie is set
+        note_erasure(request)
     forget_visitor(request)
     remove_cookie(request)
     return erased
 
 
-def erase_browser(request: HttpRequest) -> None:
-    """Erase whoever this browser's cookie names, and take the cookie away; the account is left alone."""
-    visitor = browser_visitor(request)
-    if visitor is not None:
-        erase(visitor)
-    _bury_cookie(request, timezone.now())
-    forget_visitor(request)
-    remove_cookie(request)
+def bury_cookie(request: HttpRequest) -> None:
+    """Let nothing late come under the cookie's key, though nobody has it yet: what was kept on disk while the database
+    was away makes its row later."""
+    key, _is_for_session = read_cookie(request)
+    if key is not None:
+        _bury_keys([key], timezone.now())
 
 
 def erase_user(user: Any) -> None:
@@ -76,13 +77,6 @@ def erase_user(user: Any) -> None:
     if visitor is not None:
         erase(visitor, keep_choice=False)
     exhume(user_name(user))
-
-
-def _bury_cookie(request: HttpRequest, now: datetime) -> None:
-    """Also of somebody without a row: it would be made from what was kept on disk while the database was away."""
-    key, _is_for_session = read_cookie(request)
-    if key is not None:
-        _bury_keys([key], now)
 
 
 def _bury_keys(keys: Iterable[UUID], now: datetime) -> None:

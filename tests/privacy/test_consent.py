@@ -158,6 +158,16 @@ def test_less_than_before_forgets_more_than_before_keeps(
     assert browser.cookies[conf.CONSENT_COOKIE].value == "none"
 
 
+def test_what_an_open_page_sends_from_before_is_not_this_visit_s(
+    browser: Client, product: Product, post_view: PostView
+) -> None:
+    before = timezone.now()
+    post_view(browser, product, at=before)
+    choose(browser, "session")
+    assert post_view(browser, product, at=before).json()["stored"] == 0
+    assert post_view(browser, product).json()["stored"] == 1
+
+
 def test_the_choice_of_an_account_holds_on_every_device(
     browser: Client, user: User, product: Product, post_view: PostView
 ) -> None:

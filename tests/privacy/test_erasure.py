@@ -160,6 +160,48 @@ def test_a_tombstone_holds_a_keyed_hash_only(user: User) -> None:
         assert account_visitor(user.pk).forgotten_until is None
 
 
+@pytest.mark.parametrize("is_account", [False, True])
+def test_an_open_page_brings_nothing_back(
+    browser: Client, user: User, product: Product, post_view: PostView, is_account: bool
+) -> None:
+    if is_account:
+        browser.force_login(user)
+    before = timezone.now()
+    post_view(browser, product, at=before)
+    browser.delete("/recommender/visitor/")
+    browser.post("/logout/")
+    late = post_view(browser, product, at=before).json()
+    assert (late["stored"], [row["code"] for row in late["refused"]]) == (0, ["erased"])
+    assert not Visitor.objects.filter(user=None).exists()
+    assert post_view(browser, product).json()["stored"] == 1
+
+
+def test_what_an_open_page_brings_is_not_the_account_s_that_logs_in_next(
+    browser: Client, user: User, product: Product, post_view: PostView
+) -> None:
+    before = timezone.now()
+    post_view(browser, product, at=before)
+    browser.delete("/recommender/visitor/")
+    browser.post("/login/", {"username": user.username, "password": "demo"})
+    assert post_view(browser, product, at=before).json()["stored"] == 0
+    assert not Event.objects.exists()
+
+
+def test_what_a_browser_keeps_of_its_erasure_is_the_moment(
+    browser: Client, product: Product, post_view: PostView
+) -> None:
+    post_view(browser, product)
+    before = timezone.now().timestamp()
+    response = browser.delete("/recommender/visitor/")
+    cookie = response.cookies[f"{conf.VISITOR_COOKIE}_erased"]
+    assert before <= float(cookie.value.split(":")[0]) <= timezone.now().timestamp()
+    assert cookie["max-age"] == conf.MAX_EVENT_AGE_DAYS * 86_400
+    signalled = browser.delete("/recommender/visitor/", headers={"Sec-GPC": "1"})
+    assert cookie.key not in signalled.cookies  # nothing is set without consent
+    browser.cookies[cookie.key] = f"{before + 3600}:1w:forged"
+    assert post_view(browser, product).json()["stored"] == 1
+
+
 @pytest.fixture
 def outage(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """`outage(True)`: events go to disk, and stay there until the test drains them."""
