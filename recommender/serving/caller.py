@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import Error, transaction
 from django.http import HttpRequest
 
-from recommender.capture.consent import NAMES, Consent, default_consent
+from recommender.capture.consent import NAMES, Consent, default_consent, is_signalled
 from recommender.capture.items import key_or_none
 from recommender.capture.visitor import account_of, consent_of, visitor_of
 from recommender.catalog import get_catalog
@@ -41,11 +41,17 @@ def visitor_of_page(request: HttpRequest) -> Visitor | None:
     def find() -> Visitor | None:
         visitor = visitor_of(request)
         if visitor is not None or account_of(request) is not None:
-            request._cache_update_cache = False  # type: ignore[attr-defined]  # what Django's page cache looks at
+            keep_from_others(request)
         return visitor
 
     _settle_user(request)
     return ask_in_time(find)
+
+
+def keep_from_others(request: HttpRequest) -> None:
+    """No page cache keeps the page that answers this request."""
+    plain: Any = getattr(request, "_request", request)
+    plain._cache_update_cache = False  # what Django's page cache looks at
 
 
 def page_of(request: HttpRequest) -> Page:
@@ -85,13 +91,28 @@ def consent_for_page(request: HttpRequest | None) -> str:
     """
     if request is None or not (conf.CONSENT_HOOK or settings.SESSION_COOKIE_NAME in request.COOKIES):
         return NAMES[default_consent()]
-    return NAMES[consent_or_none(request)]
+    return NAMES[reader_of(request)[0]]
 
 
-def consent_or_none(request: HttpRequest) -> Visitor.Consent:
-    """The request's level of consent; NONE where the database does not say in time."""
-    _settle_user(request)
-    return ask_in_time(partial(consent_of, request)) or Consent.NONE
+def reader_of(request: HttpRequest) -> tuple[Visitor.Consent, Any]:
+    """(level of consent, account's key or None) of whoever reads the page; NONE, None where nobody says it in time.
+
+    What says something else than to everybody is kept from page caches.
+    """
+    level, account = _reader(request)
+    if account is not None or level is not default_consent() or is_signalled(request):
+        keep_from_others(request)
+    return level, account
+
+
+def _reader(request: HttpRequest) -> tuple[Visitor.Consent, Any]:
+    try:
+        _settle_user(request)
+        return ask_in_time(lambda: (consent_of(request), account_of(request))) or (Consent.NONE, None)
+    except Exception:
+        # Who is logged in is the shop's to say: its session's store may raise anything, and an async view may not ask.
+        logger.exception("Who reads a page is not known; it goes on as for somebody without consent.")
+        return Consent.NONE, None
 
 
 def _settle_user(request: HttpRequest) -> None:

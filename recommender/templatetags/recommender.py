@@ -36,8 +36,8 @@ from recommender.serving import placements
 from recommender.serving.caller import (
     basket_of,
     consent_for_page,
-    consent_or_none,
     page_of,
+    reader_of,
     visitor_of_page,
     within_budget,
 )
@@ -222,13 +222,14 @@ def _rendered(context: Context, template: str, shown: dict[str, Any]) -> SafeStr
 def _feedback(context: Context) -> dict[str, Any]:
     """What the buttons of the cards need: nothing for whoever may not be remembered."""
     request = context.get("request")
-    if request is None or consent_or_none(request) is Consent.NONE:
+    level, account = reader_of(request) if request is not None else (Consent.NONE, None)
+    if request is None or level is Consent.NONE:
         return {}
     return {
         "takes_feedback": True,
         "next": context.get("recommender_next") or request.get_full_path(),
         # Only somebody who is logged in needs the token; for others it would set a cookie.
-        "is_logged_in": getattr(getattr(request, "user", None), "is_authenticated", False),
+        "is_logged_in": account is not None,
         "csrf_token": context.get("csrf_token"),
     }
 

@@ -4,6 +4,7 @@
 {% recommender_not_me %}      after a login that took a browser's history over: a link that undoes it
 """
 
+import logging
 from secrets import token_hex
 from typing import Any, Final
 
@@ -17,9 +18,11 @@ from django.utils.translation import gettext_lazy
 
 from recommender.capture.consent import NAMES, is_signalled
 from recommender.capture.joins import SESSION_KEY
-from recommender.serving.caller import consent_or_none
+from recommender.serving.caller import keep_from_others, reader_of
 
 register = template.Library()
+
+logger = logging.getLogger(__name__)
 
 TITLES: Final = (
     ("none", gettext_lazy("not at all")),
@@ -34,14 +37,15 @@ def recommender_consent(context: Context) -> dict[str, Any]:
     request = context.get("request")
     if request is None:
         return {}  # a page without the request's context processor goes on without the control
+    level, account = reader_of(request)
     return {
-        "level": NAMES[consent_or_none(request)],
+        "level": NAMES[level],
         "levels": TITLES,
         "next": request.get_full_path(),
         "is_signalled": is_signalled(request),
         "heading_id": f"recommender-{token_hex(4)}",
         # Only somebody who is logged in needs the token; for others it would set a cookie.
-        "is_logged_in": getattr(getattr(request, "user", None), "is_authenticated", False),
+        "is_logged_in": account is not None,
         "csrf_token": context.get("csrf_token"),
     }
 
@@ -49,9 +53,21 @@ def recommender_consent(context: Context) -> dict[str, Any]:
 @register.simple_tag(takes_context=True)
 def recommender_not_me(context: Context, text: str | None = None) -> SafeString:
     """A link to undo what the login took over; nothing where it took nothing over. Asks no database."""
-    session = getattr(context.get("request"), "session", None)
-    token = session.get(SESSION_KEY) if session is not None else None
-    if not token:
+    request = context.get("request")
+    token = _join_of(request)
+    if request is None or not token:
         return SafeString("")
+    keep_from_others(request)
     url = reverse("recommender:not_me", args=[token])
     return format_html('<a class="rec-not-me" href="{}" rel="nofollow">{}</a>', url, text or _("This was not me"))
+
+
+def _join_of(request: Any) -> str | None:
+    """The token of the join that this login made."""
+    session = getattr(request, "session", None)
+    try:
+        return session.get(SESSION_KEY) if session is not None else None
+    except Exception:
+        # The session's store is the shop's: it may raise anything, and an async view may not ask it.
+        logger.exception("The link to undo a login is left out.")
+        return None

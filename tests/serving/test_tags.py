@@ -1,11 +1,13 @@
+import asyncio
 import re
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import OperationalError, connection
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template import Context, Template
 from django.test import Client, RequestFactory
 from django.test.utils import override_settings
@@ -15,7 +17,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import cache_page
 
 from recommender import catalog as catalog_module
+from recommender.capture.joins import SESSION_KEY
 from recommender.catalog import Catalog
+from recommender.index.connections import pool
 from recommender.models import Placement, Visitor
 from recommender.testutils import override_recommendations
 from shop.models import Product
@@ -289,6 +293,71 @@ def test_a_page_without_anybody_s_list_is_cached(products: list[Product]) -> Non
         request.user, request.session = AnonymousUser(), {}
     first, second = (page(request).content for request in requests)
     assert first == second and len(titles(first.decode())) == 2  # with the same token, so it was made once
+
+
+CONTROLS = ["recommender_beacon", "recommender_consent", "recommender_not_me"]
+
+
+def reader(user: Any = None, **cookies: str) -> HttpRequest:
+    """Of a page: somebody who is logged in, whose login took a browser over, or nobody."""
+    request = RequestFactory().get("/")
+    request.user, request.session = user or AnonymousUser(), {SESSION_KEY: "TOKEN"} if user else {}
+    request.COOKIES |= {"sessionid": "x"} if user else cookies
+    return request
+
+
+@pytest.mark.parametrize("tag", CONTROLS)
+def test_a_page_cache_keeps_nobodys_consent_and_undo_link_for_somebody_else(tag: str) -> None:
+    user = User.objects.create_user("household-2")
+    Visitor.objects.create(user=user, consent=Visitor.Consent.NONE)
+    page = cached(f"{{% load recommender_privacy %}}{{% {tag} %}}", tag)
+    first, second = page(reader(user)), page(reader())
+    assert not first.has_header("Expires") and second.has_header("Expires")
+    assert first.content != second.content
+
+
+def test_a_page_cache_keeps_nobodys_choice_for_somebody_else() -> None:
+    page = cached("{% load recommender_privacy %}{% recommender_consent %}", "choice")
+    assert not page(reader(recommender_consent="none")).has_header("Expires")
+    assert page(reader(recommender_consent="full")).has_header("Expires")  # as it stands for everybody
+
+
+# --- a session that nobody can read
+
+
+@pytest.mark.parametrize("tag", CONTROLS)
+def test_a_session_s_store_that_is_away_breaks_no_page(tag: str, caplog) -> None:
+    class Away(dict):
+        def get(self, *args):
+            raise ConnectionError("the session's store is away")
+
+    request = reader(sessionid="x")
+    request.session = Away()
+    request.user = SimpleLazyObject(lambda: request.session.get("_auth_user_id"))
+    template = Template(f"{{% load recommender recommender_privacy %}}a{{% {tag} %}}b")
+    html = template.render(Context({"request": request}))
+    assert html.startswith("a") and html.endswith("b")
+    assert 'data-consent="full"' not in html
+    assert "session's store is away" in caplog.text
+
+
+@pytest.mark.parametrize("tag", CONTROLS)
+def test_an_async_page_goes_on_without_whom_it_may_not_ask_for(tag: str, client: Client, monkeypatch) -> None:
+    monkeypatch.setattr(pool, "keeps", lambda: True)  # as outside tests: an async page cannot close a connection
+    client.force_login(User.objects.create_user("household-2"))
+    request = reader(sessionid=client.session.session_key)
+    request.session = SessionStore(client.session.session_key)
+    request.user = SimpleLazyObject(lambda: get_user(request))
+
+    async def page() -> str:
+        template = Template(f"{{% load recommender recommender_privacy %}}a{{% {tag} %}}b")
+        return template.render(Context({"request": request}))
+
+    try:
+        html = asyncio.run(page())
+    finally:
+        pool.close()
+    assert html.startswith("a") and html.endswith("b") and 'data-consent="full"' not in html
 
 
 # --- a catalogue class that fails
