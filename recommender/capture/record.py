@@ -4,18 +4,20 @@ A view is counted once: by the shop's `item_viewed` signal, or, on pages that a 
 element marked `data-recommender-view`; never by both. Clicks come from the beacon, carts and purchases from the shop.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from django.db.models import Model
 from django.http import HttpRequest
 
 from recommender.capture.away import AWAY
 from recommender.capture.batch import NOBODY, Batch, Outcome, Sender
-from recommender.capture.drafts import CheckedRows
+from recommender.capture.drafts import CheckedRows, Rejected
 from recommender.capture.joins import owner_after_join
 from recommender.capture.keep import database_is_away, in_time, keep
 from recommender.capture.rate_limit import Charge
@@ -25,6 +27,8 @@ from recommender.capture.tables import KINDS, ItemId
 from recommender.capture.visitor import forget_visitor, read_cookie
 from recommender.exceptions import EventRefused, VisitorNotFound
 from recommender.models import Event, Visitor
+
+TOKEN: Final = re.compile(rb'"token"\s*:\s*"(?:[^"\\]|\\.)*"')  # also in a row that is no JSON
 
 
 def record_event(
@@ -102,19 +106,20 @@ def deliver(
     """
 
     def send(sender: Sender | None, charge: Charge | None, trusts_cookie: bool = True) -> Outcome:
+        rejected = checked.rejected
         if not checked.drafts and not seen:
-            sender = NOBODY
+            sender, rejected = NOBODY, list(map(_of_nobody, rejected))
         sender = sender or _sender(by, doubt, trusts_cookie)
         if sender is None:
             return Outcome(0)
         batch = Batch(
             sender,
             int(source),
-            len(checked.drafts) + len(checked.rejected),
+            len(checked.drafts) + len(rejected),
             checked.clock.now,
             checked.clock.skew_seconds,
             checked.drafts,
-            checked.rejected,
+            rejected,
             int(doubt),
             keeps,
             seen=list(seen),
@@ -133,6 +138,11 @@ def deliver(
         forget_visitor(by)
         # What was charged is charged.
         return send(Sender(owner.key) if owner else made_elsewhere(by), None, trusts_cookie=False)
+
+
+def _of_nobody(row: Rejected) -> Rejected:
+    """The row without its token, which holds the key of a visitor: what is of nobody goes with nobody's erasure."""
+    return msgspec.structs.replace(row, raw=TOKEN.sub(b'"token": null', row.raw))
 
 
 def _sender(by: Visitor | HttpRequest, doubt: int, trusts_cookie: bool) -> Sender | None:

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client, override_settings
 from django.utils import timezone
+from uuid_utils.compat import uuid7
 
 from recommender.api_keys import create_key
 from recommender.capture import keep
@@ -26,6 +27,7 @@ from recommender.exceptions import VisitorNotFound
 from recommender.models import Event, QuarantinedEvent, Tombstone, Visitor, VisitorEmbedding, VisitorJoin
 from recommender.privacy.erasure import erase
 from recommender.privacy.retention import expire
+from recommender.tokens import sign_impressions
 from shop.models import Product
 from tests.capture.test_visitor import wait_until_one_waits
 from tests.privacy.conftest import PostView
@@ -200,6 +202,21 @@ def test_what_a_browser_keeps_of_its_erasure_is_the_moment(
     assert cookie.key not in signalled.cookies  # nothing is set without consent
     browser.cookies[cookie.key] = f"{before + 3600}:1w:forged"
     assert post_view(browser, product).json()["stored"] == 1
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+def test_a_row_of_nobody_in_quarantine_names_nobody(
+    browser: Client, product: Product, post_view: PostView, is_json: bool
+) -> None:
+    """A POST without a valid row has no sender, so no erasure finds it: its token would still hold somebody's key."""
+    post_view(browser, product)
+    claims = {"v": str(Visitor.objects.get().key), "l": str(uuid7()), "p": "for_you", "m": None, "r": "popular"}
+    token = sign_impressions({**claims, "i": [str(product.pk)]})
+    row = f'{{"item": {product.pk}, "kind": "like", "token":"{token}", "x": {1 if is_json else "NaN"}}}'
+    post = browser.post("/recommender/events/", f'{{"events": [{row}]}}', content_type="application/json")
+    assert [each["code"] for each in post.json()["quarantined"]] == ["unknown_kind"]
+    payload = QuarantinedEvent.objects.get().payload
+    assert '"kind": "like"' in payload and token not in payload
 
 
 @pytest.fixture
