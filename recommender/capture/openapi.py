@@ -51,8 +51,8 @@ PROBLEMS: Final = {
     ),
     401: ("The API key is unknown or was revoked.", "bad_key", "This API key is unknown or was revoked."),
     403: (
-        "Not from a page of this shop, a visitor without a key, a key without the scope `events`, or a visitor who has "
-        "not agreed to be remembered.",
+        "Not from a page of this shop, a visitor without a key, a key without the scope `events`, a page of another "
+        "account than is logged in, or a visitor who has not agreed to be remembered.",
         "no_consent",
         "This visitor has not agreed to be remembered: send no events.",
     ),
@@ -140,6 +140,7 @@ def _body() -> dict[str, Any]:
                 "description": "By the sender's clock; it sets the times of the events right.",
             },
             "webdriver": {"description": "true: the browser says that a program steers it."},
+            "who": {"description": "The page's `data-who`; of another account than is logged in: refused."},
         },
         "required": ["events"],
     }

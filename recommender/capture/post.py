@@ -33,12 +33,14 @@ class Post(NamedTuple):
         events: each as JSON, or of any shape.
         impressions: {"token": ASCII, "slots": what can be one}, so that any file or database holds them.
         is_automated: the browser says that a program steers it.
+        who: whose page the events are from, see `visitor.words_of`; unchecked, nothing where the page does not say.
     """
 
     events: list[Any]
     impressions: list[dict[str, Any]]
     clock: Clock
     is_automated: bool
+    who: Any
 
 
 class _Body(msgspec.Struct):
@@ -46,6 +48,7 @@ class _Body(msgspec.Struct):
     impressions: list[Any] = []
     sent_at: Any = None
     webdriver: Any = None
+    who: Any = None
 
 
 _decode: Final = msgspec.json.Decoder(_Body).decode
@@ -74,7 +77,7 @@ def read_post(request: HttpRequest) -> Post:
         clock = clock_of(read_time(body.sent_at) if body.sent_at is not None else None)
     except EventRefused as error:
         raise Refused(400, "bad_sent_at", f"sent_at: {error.reason}") from error
-    return Post(events, [_seen(row) for row in body.impressions], clock, body.webdriver is True)
+    return Post(events, [_seen(row) for row in body.impressions], clock, body.webdriver is True, body.who)
 
 
 def _seen(row: Any) -> dict[str, Any]:
@@ -107,4 +110,4 @@ def _tolerant(text: bytes) -> Any:
     impressions = body.get("impressions", []) if isinstance(body, dict) else None
     if not isinstance(events, list) or not isinstance(impressions, list):
         raise Refused(400, "bad_shape", _('Send an object with a list: {"events": […]}.'))
-    return _Body(events, impressions, body.get("sent_at"), body.get("webdriver"))
+    return _Body(events, impressions, body.get("sent_at"), body.get("webdriver"), body.get("who"))

@@ -2,7 +2,7 @@
 
     {"events": [{"item": 42, "kind": "click", "id": "<uuid7>", "at": "2026-11-24T12:00:00Z", "token": "…"}],
      "impressions": [{"token": "…", "slots": [1, 2, 3]}],
-     "sent_at": "2026-11-24T12:00:05Z", "webdriver": false}
+     "sent_at": "2026-11-24T12:00:05Z", "webdriver": false, "who": "…"}
 
 Answers 202 when every row is on disk, by Postgres or in the spill file, with what became of each: {"received",
 "stored", "duplicates", "spilled", "quarantined": [{"index", "code", "reason"}], "refused": [the same]}. 429 and 503 say
@@ -36,7 +36,7 @@ from recommender.capture.rate_limit import Charge, charge_of, spend
 from recommender.capture.record import deliver
 from recommender.capture.rows import BROWSER_KINDS, check_rows
 from recommender.capture.sender import sender_in_cookie
-from recommender.capture.visitor import consent_of, visitor_of
+from recommender.capture.visitor import account_of, consent_of, visitor_of, words_of
 from recommender.exceptions import MissingScope, NoConsent, NotKept, TooFast, VisitorErased, VisitorNotFound
 from recommender.models import ApiKey, Event, Visitor
 from recommender.problems import problem
@@ -72,6 +72,7 @@ def _accept(request: HttpRequest) -> Outcome:
         checked = check_rows(post.events, clock=post.clock)
         visitor, source = _named(request), Event.Source.SHOP
         return deliver(visitor, checked, source=source, doubt=Event.Doubt.NONE, seen=post.impressions)
+    _check_whose(request, post.who)
     sender = None if database_is_away() else sender_in_cookie(request)
     charge = _charge(request, sender, len(post.events) + len(post.impressions))
     doubt = Event.Doubt.WEBDRIVER if post.is_automated else doubt_about(request)
@@ -94,6 +95,12 @@ def _is_app(request: HttpRequest) -> bool:
     if consent is Consent.NONE:
         raise NoConsent(NoConsent.__doc__)
     return False
+
+
+def _check_whose(request: HttpRequest, who: Any) -> None:
+    """A page that is left sends its last events when it is gone, maybe behind a logout; they are nobody else's."""
+    if who and who not in words_of(account_of(request)):
+        raise Refused(403, "other_account", _("Who is logged in is not whose page sends these events."))
 
 
 def _check_key(plaintext: str) -> None:

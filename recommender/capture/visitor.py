@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
+from django.utils.crypto import salted_hmac
 
 from recommender.capture.accounts import account_visitor
 from recommender.capture.consent import (
@@ -29,6 +30,8 @@ from recommender.exceptions import NoConsent, VisitorNotFound
 from recommender.models import Visitor
 
 SALT: Final = "recommender.visitor"
+WHO: Final = "recommender.who"
+WHO_CHARACTERS: Final = 16
 SECONDS_PER_DAY: Final = 86_400
 FOR_SESSION: Final = "~session"  # after the key: the cookie of somebody who is known for this visit only
 ACCOUNT: Final = "_recommender_account"  # on the request: (account's key, its visitor or None)
@@ -155,6 +158,18 @@ def account_of(request: HttpRequest) -> Any:
     """Primary key of the account that is logged in, or None."""
     user = getattr(request, "user", None)
     return user.pk if user is not None and user.is_authenticated else None
+
+
+def words_of(account: Any) -> list[str]:
+    """Opaque words for the account with this primary key, that of today's SECRET_KEY first; none for nobody.
+
+    A page carries one, so that what happened on it is not sent as of whoever logs in next at the same browser.
+    """
+    if account is None:
+        return []
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    made = (salted_hmac(WHO, str(account), secret=secret, algorithm="sha256") for secret in secrets)
+    return [digest.hexdigest()[:WHO_CHARACTERS] for digest in made]
 
 
 def _account_row(request: HttpRequest) -> Visitor | None:

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from recommender.capture.consent import NAMES, Consent, default_consent, is_signalled
 from recommender.capture.items import key_or_none
-from recommender.capture.visitor import account_of, consent_of, visitor_of
+from recommender.capture.visitor import account_of, consent_of, visitor_of, words_of
 from recommender.catalog import get_catalog
 from recommender.conf import conf
 from recommender.index import budget
@@ -84,14 +84,17 @@ def _basket(request: HttpRequest) -> frozenset[Any]:
     return frozenset(key for key in keys if key is not None)
 
 
-def consent_for_page(request: HttpRequest | None) -> str:
-    """The level that a page tells the beacon, which itself reads the consent cookie and the browser's signals.
+def reader_for_beacon(request: HttpRequest | None) -> tuple[str, str]:
+    """What a page tells the beacon: (level of consent, opaque word of the account).
+
+    The beacon itself reads the consent cookie and the browser's signals.
 
     The same for everybody who is not logged in, unless the shop's hook decides: such a page may be cached.
     """
     if request is None or not (conf.CONSENT_HOOK or settings.SESSION_COOKIE_NAME in request.COOKIES):
-        return NAMES[default_consent()]
-    return NAMES[reader_of(request)[0]]
+        return NAMES[default_consent()], ""
+    level, account = reader_of(request)
+    return NAMES[level], next(iter(words_of(account)), "")
 
 
 def reader_of(request: HttpRequest) -> tuple[Visitor.Consent, Any]:

@@ -35,8 +35,8 @@ from recommender.conf import conf
 from recommender.serving import placements
 from recommender.serving.caller import (
     basket_of,
-    consent_for_page,
     page_of,
+    reader_for_beacon,
     reader_of,
     visitor_of_page,
     within_budget,
@@ -121,12 +121,14 @@ def recommender_styles(context: Context) -> SafeString:
 def recommender_beacon(context: Context) -> SafeString:
     """The scripts that report what is done and seen, and what is said of cards; nothing inline, so a strict CSP needs
     no exception."""
+    level, who = reader_for_beacon(context.get("request"))
     return format_html(
-        '<script defer src="{}" data-endpoint="{}" data-consent="{}" data-cookie="{}"{}></script>'
+        '<script defer src="{}" data-endpoint="{}" data-consent="{}" data-who="{}" data-cookie="{}"{}></script>'
         '<script defer src="{}"{}></script>',
         static("recommender/beacon.js"),
         reverse("recommender:events"),
-        consent_for_page(context.get("request")),
+        level,
+        who,
         conf.CONSENT_COOKIE,
         _nonce(context),
         static("recommender/feedback.js"),

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.handlers.base import BaseHandler
 from django.http import HttpRequest, HttpResponse
+from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 from uuid_utils.compat import uuid7
 
+from recommender.capture.visitor import words_of
 from recommender.models import Event, Impression, Visitor
 from recommender.tokens import sign_impressions
 from shop.models import Product
@@ -23,7 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 WAITING = "Object.keys(localStorage).filter((key) => /^recommender:.{36}/.test(key)).length"
 SCRIPT = (
     '<script defer nonce="n0nce" src="/static/recommender/beacon.js" data-endpoint="/recommender/events/"'
-    ' data-consent="{consent}" data-cookie="recommender_consent"></script>'
+    ' data-consent="{consent}" data-cookie="recommender_consent" data-who="{who}"></script>'
 )
 HTML = """<!doctype html><title>From a cache</title><style>li {{ height: 700px }}</style>
 <main data-recommender-view="{item}"><h1>{item}</h1>
@@ -47,10 +50,10 @@ def context(chromium: Browser) -> Any:
 def serve(context: BrowserContext, products: list[Product]) -> Callable[..., None]:
     """Pages /cached/1/, /cached/2/, … that the shop's server does not see; each links to the next."""
 
-    def start(consent: str = "full", policy: str = "") -> None:
-        context.route(re.compile(r"/cached/\d+/$"), lambda route: answer(route, consent, policy))
+    def start(consent: str = "full", policy: str = "", who: Callable[[], str] = str) -> None:
+        context.route(re.compile(r"/cached/\d+/$"), lambda route: answer(route, policy, consent=consent, who=who()))
 
-    def answer(route: Route, consent: str, policy: str) -> None:
+    def answer(route: Route, policy: str, **told: str) -> None:
         number = int(route.request.url.rstrip("/").rpartition("/")[2])
         cards = "".join(
             CARD.format(item=product.pk, slot=slot, next=number + 2) for slot, product in enumerate(products, 1)
@@ -58,7 +61,7 @@ def serve(context: BrowserContext, products: list[Product]) -> Callable[..., Non
         claims = {"v": "", "l": str(uuid7()), "p": "for_you", "m": None, "r": "popular"}
         token = sign_impressions({**claims, "i": [str(product.pk) for product in products]})
         item = products[number % 3].pk
-        html = HTML.format(item=item, token=token, cards=cards, script=SCRIPT.format(consent=consent))
+        html = HTML.format(item=item, token=token, cards=cards, script=SCRIPT.format(**told))
         headers = {"content-security-policy": policy} if policy else {}
         route.fulfill(body=html, content_type="text/html", headers=headers)
 
@@ -162,6 +165,56 @@ def test_a_server_that_asks_for_time_gets_it(
     page.goto(f"{live_server.url}/cached/1/")  # another page of the same browser waits, too
     assert wait_until(lambda: count(Event.Kind.VIEW) == 2)
     assert asked[1] - asked[0] >= 5
+
+
+# --- a browser that two accounts share
+
+
+@pytest.fixture
+def sign_in(context: BrowserContext, live_server: Any) -> Callable[[str], str]:
+    """Log an account of this name in, as nobody before, and answer what its pages carry."""
+
+    def log_in(name: str) -> str:
+        user, client = User.objects.create_user(name), Client()
+        client.force_login(user)
+        context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
+        return words_of(user.pk)[0]
+
+    return log_in
+
+
+def test_what_waits_of_an_account_is_not_sent_as_of_the_next(
+    context: BrowserContext, serve: Any, server: Any, live_server: Any, sign_in: Any
+) -> None:
+    who, is_away = [sign_in("first")], [True]
+    serve(who=lambda: who[0])
+    server(lambda: HttpResponse(status=503, headers={"Retry-After": "2"}) if is_away[0] else None)
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    page.wait_for_function(f"() => localStorage['recommender:wait'] && {WAITING} > 0")
+    context.clear_cookies(name="sessionid")
+    who[0], is_away[0] = sign_in("second"), False
+    page.goto(f"{live_server.url}/cached/1/")
+    assert wait_until(lambda: count(Event.Kind.VIEW) == 1)
+    page.wait_for_function(f"() => {WAITING} === 0")
+    assert Event.objects.get().visitor.user == User.objects.get(username="second")
+
+
+def test_a_page_that_is_left_by_a_logout_adds_nothing_to_whoever_comes_next(
+    context: BrowserContext, serve: Any, live_server: Any, sign_in: Any
+) -> None:
+    who = [sign_in("first")]
+    serve(who=lambda: who[0])
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    page.wait_for_function(f"() => {WAITING} > 0")
+    who[0] = ""
+    context.clear_cookies(name="sessionid")  # the answer to the logout; then the page is left
+    page.goto(f"{live_server.url}/cached/1/")
+    assert wait_until(lambda: count(Event.Kind.VIEW) == 1)
+    page.wait_for_function(f"() => {WAITING} === 0")
+    assert Event.objects.get().visitor.user is None
+    assert Event.objects.get().item == Product.objects.order_by("pk")[1]
 
 
 # --- really seen

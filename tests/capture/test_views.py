@@ -5,8 +5,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.conf import settings as django_settings
 from django.contrib.auth.models import User
-from django.test import Client, RequestFactory
+from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from uuid_utils.compat import uuid7
 from recommender.api_keys import create_key
 from recommender.capture import joins
 from recommender.capture.own_page import is_own_page
+from recommender.capture.visitor import words_of
 from recommender.conf import conf
 from recommender.models import Event, QuarantinedEvent, Visitor, VisitorJoin
 from shop.models import Product
@@ -84,6 +86,27 @@ def test_a_batch_without_a_valid_row_makes_no_visitor(post: Post, product: Produ
     assert response.json()["quarantined"][0]["code"] == "unknown_item"
     assert QuarantinedEvent.objects.get().visitor is None
     assert not Visitor.objects.exists()
+
+
+def test_events_of_another_account_s_page_are_refused_whole(post: Post, product: Product, client: Client) -> None:
+    first, second = (User.objects.create(username=name) for name in ("first", "second"))
+    body = {"events": [view_of(product)], "who": words_of(first.pk)[0]}
+    for user in (None, second):
+        client.logout()
+        if user is not None:
+            client.force_login(user)
+        response = post(body)
+        assert (response.status_code, response.json()["code"]) == (403, "other_account")
+    for said in ([], {}, 1):
+        assert post(body | {"who": said}).status_code == (403 if said else 202)
+    assert not Visitor.objects.filter(user=first).exists()
+    client.force_login(first)
+    assert post(body).json()["stored"] == 1
+    rotated = {"SECRET_KEY": "another" * 10, "SECRET_KEY_FALLBACKS": [django_settings.SECRET_KEY]}
+    with override_settings(**rotated):
+        client.force_login(first)
+        assert post(body).json()["stored"] == 1  # of a page that was made before the key was rotated
+    assert Visitor.objects.get(user=first).events.count() == 2
 
 
 def test_an_empty_batch_is_fine(post: Post, db: None) -> None:

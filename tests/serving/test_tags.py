@@ -18,6 +18,7 @@ from django.views.decorators.cache import cache_page
 
 from recommender import catalog as catalog_module
 from recommender.capture.joins import SESSION_KEY
+from recommender.capture.visitor import words_of
 from recommender.catalog import Catalog
 from recommender.index.connections import pool
 from recommender.models import Placement, Visitor
@@ -314,6 +315,15 @@ def test_a_page_cache_keeps_nobodys_consent_and_undo_link_for_somebody_else(tag:
     first, second = page(reader(user)), page(reader())
     assert not first.has_header("Expires") and second.has_header("Expires")
     assert first.content != second.content
+
+
+def test_the_beacon_is_told_whose_page_it_is_and_nobody_s_is_for_everybody() -> None:
+    user = User.objects.create_user("household-2")
+    page = cached("{% recommender_beacon %}", "whose")
+    first, second = page(reader(user)), page(reader())
+    assert f'data-who="{words_of(user.pk)[0]}"' in first.content.decode()
+    assert not first.has_header("Expires")
+    assert 'data-who=""' in second.content.decode() and second.has_header("Expires")
 
 
 def test_a_page_cache_keeps_nobodys_choice_for_somebody_else() -> None:

@@ -1,8 +1,8 @@
-/* Reports what visitors do and see: docs/guide.md, "The beacon". Events stay in the browser's storage until the shop has
- * answered that it stored them; by their ids it stores once what arrives twice. */
+/* Reports what visitors do and see: docs/guide.md, "The beacon". Events stay in storage until the shop has answered; by
+ * their ids it stores once what arrives twice. */
 (() => {
   "use strict";
-  const { endpoint, consent, cookie } = document.currentScript?.dataset || {};
+  const { endpoint, consent, cookie, who } = document.currentScript?.dataset || {};
   if (!endpoint) return;
 
   const PREFIX = "recommender:"; // of a key: + UUIDv7, + "s" for what was seen
@@ -42,7 +42,7 @@
 
   const waiting = () => read(WAIT) - Date.now(); // ms
 
-  /** RFC 9562: 48 bits of time, the rest random. */
+  /** RFC 9562: time, then random. */
   const uuid7 = () => {
     const random = Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => (byte + 256).toString(16).slice(1));
     const hex = (Date.now() + 2 ** 48).toString(16).slice(1) + random.join("");
@@ -59,7 +59,7 @@
   };
 
   const gather = () => {
-    seen.forEach((slots, token) => keep({ token, slots }, "s"));
+    seen.forEach((slots, token) => keep({ token, slots, who }, "s"));
     seen.clear();
   };
 
@@ -72,12 +72,17 @@
     for (const key of candidates) {
       const text = read(key);
       if (!text) continue; // another tab has sent it
+      const { who: owner, ...row } = JSON.parse(text);
+      if ((owner || who) !== who) {
+        drop(key); // another account's
+        continue;
+      }
       bytes += new Blob([text]).size;
       if (taken.length === ROWS || (taken[0] && bytes > BYTES)) break;
       taken.push(key);
-      (key.endsWith("s") ? impressions : events).push(JSON.parse(text));
+      (key.endsWith("s") ? impressions : events).push(row);
     }
-    return [taken, JSON.stringify({ events, impressions, sent_at: new Date(), webdriver: !!navigator.webdriver })];
+    return [taken, JSON.stringify({ events, impressions, who, sent_at: new Date(), webdriver: !!navigator.webdriver })];
   };
 
   /** One by one: the first answer brings the cookie. */
@@ -98,7 +103,7 @@
     plan(waiting());
   };
 
-  /** One tab at a time; a browser without locks may send twice what is stored once. */
+  /** One tab at a time, where the browser has locks. */
   const drainAlone = () => {
     timer = 0;
     gather();
@@ -111,7 +116,7 @@
     if (!timer && document.visibilityState === "visible") timer = setTimeout(drainAlone, ms);
   };
 
-  /** Nothing can be waited for: a later page gets the answer. */
+  /** A later page gets the answer. */
   const hide = () => {
     clearTimeout(timer);
     timer = 0;
@@ -145,7 +150,7 @@
     cards.forEach((card) => done.has(card) || watcher.observe(card));
   };
 
-  const report = (kind, item, place) => keep({ kind, item, token: place.closest(LIST)?.dataset.recommenderToken });
+  const report = (kind, item, place) => keep({ kind, item, who, token: place.closest(LIST)?.dataset.recommenderToken });
 
   const onClick = ({ button, target }) => {
     if (button > 1 || !(target instanceof Element)) return; // left and middle button open a link
@@ -163,7 +168,7 @@
     item && report("cart", item, target);
   };
 
-  /** Starts when the page is shown, not loaded ahead. */
+  /** When it is shown, not loaded ahead. */
   const onVisibility = () => {
     if (document.visibilityState === "hidden") return started && hide();
     if (document.prerendering) return;
