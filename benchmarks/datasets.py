@@ -26,6 +26,7 @@ class Dataset:
         values: attribute name → [items] lists of values; `items.attributes` has them joined by ", ".
         has_time: False where the source knows only the order; `log.at` then holds positions.
         cut: seconds where the time split lies; None takes it from the events.
+        is_listed: [items] bool, False for what only the events name and nobody can know before; None: all are listed.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Dataset:
     values: dict[str, list[list[str]]]
     has_time: bool = True
     cut: int | None = None
+    is_listed: NDArray[np.bool_] | None = None
 
 
 def load(name: str, folder: Path = DATA_FOLDER) -> Dataset:
@@ -67,7 +69,8 @@ def sample(data: Dataset, visitors: int) -> Dataset:
     }
     items = replace(data.items, item=data.items.item[kept], attributes=attributes, title=title, text=text)
     values = {name: [cells[row] for row in kept] for name, cells in data.values.items()}
-    return replace(data, log=log, items=items, values=values)
+    is_listed = None if data.is_listed is None else data.is_listed[kept]
+    return replace(data, log=log, items=items, values=values, is_listed=is_listed)
 
 
 def from_csv(interactions: Path, items: Path | None = None, name: str = "") -> Dataset:
@@ -82,7 +85,8 @@ def from_csv(interactions: Path, items: Path | None = None, name: str = "") -> D
     table, values = _item_table(catalogue, item_keys, event_items)
     visitor = np.unique(events.user, return_inverse=True)[1].astype(np.int64)
     log = EventLog(visitor, event_items, events.kind, events.at, np.ones(len(visitor), dtype=np.float32))
-    return Dataset(name or interactions.name.split(".")[0], log, table, values, events.has_time)
+    is_listed = np.isin(table.item, item_keys)
+    return Dataset(name or interactions.name.split(".")[0], log, table, values, events.has_time, is_listed=is_listed)
 
 
 def _same_type(a: NDArray[np.generic], b: NDArray[np.generic]) -> tuple[NDArray[np.generic], NDArray[np.generic]]:

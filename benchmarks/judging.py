@@ -74,6 +74,7 @@ def judge(task: Task, truth: Truth, question: str, lists: Lists) -> Answer:
         "recall@20_by_popularity": {
             name: _share_found(lists, task, right_of(right, mask)) for name, mask in found.items()
         },
+        "random_cold@20": random_cold(lists, task, cold),
     }
     return Answer(ranked, cold_recall, metrics)
 
@@ -85,11 +86,16 @@ def item_popularity(log: Log) -> Ints:
 
 
 def right_by_popularity(popularity: Ints, right: Pairs) -> dict[str, Mask]:
-    """[pairs] which are cold (no event in train), tail, head (the tenth of the items with the most visitors)."""
+    """[pairs] which are cold (no event in train), tail, head (the tenth of the items with the most visitors).
+
+    unknown: none of the task's items, so that no model can find it; only where there are any.
+    """
     known = popularity[popularity > 0]
     edge = np.quantile(known, 1.0 - HEAD_SHARE) if len(known) else 0
-    of_pair = popularity[right.item]
-    return {"cold": of_pair == 0, "tail": (of_pair > 0) & (of_pair <= edge), "head": of_pair > edge}
+    is_unknown = right.item >= len(popularity)
+    of_pair = np.where(is_unknown, -1, popularity[np.where(is_unknown, 0, right.item)])
+    groups = {"cold": of_pair == 0, "tail": (of_pair > 0) & (of_pair <= edge), "head": of_pair > edge}
+    return groups | ({"unknown": is_unknown} if is_unknown.any() else {})
 
 
 def right_of(right: Pairs, mask: Mask) -> Pairs:
@@ -116,6 +122,18 @@ def shown(lists: Lists, popularity: Ints, visitors: int) -> dict[str, float]:
         "mean_popularity": round(float(popularity[items].mean()), 2) if len(items) else 0.0,
         "novelty_bits": round(float(-np.log2(share).mean()), 3) if len(items) else 0.0,
     }
+
+
+def random_cold(lists: Lists, task: Task, right: Pairs) -> float:
+    """Expected share of the cold `right` that random cold items would find in the slots where `lists` have cold ones.
+
+    What is left of a cold Recall@20 above it is knowledge of the items; the rest is how many slots they get: cold items
+    that are to be sold soon are a small part of a catalogue that was written down after the held-out events.
+    """
+    is_cold = item_popularity(task.train) == 0
+    slots = (is_cold[lists[:, :20]] & (lists[:, :20] >= 0)).sum(axis=1)
+    expected = (slots * counts(task.asked, right)).sum() / max(is_cold.sum(), 1)
+    return round(float(expected) / len(right), 6) if len(right) else 0.0
 
 
 def mean(values: Floats) -> float:

@@ -13,7 +13,7 @@ CUT_OFF: Final = 10
 
 
 def hits(lists: Lists, visitors: Ints, right: Pairs, items: int) -> NDArray[np.bool_]:
-    """[n, k] lists of the [n] visitors → [n, k] right or not; -1 is never right.
+    """[n, k] lists of the [n] visitors → [n, k] right or not; neither -1 nor a right item from `items` on is a hit.
 
     Raises:
         ValueError: a list names an item twice, or one that does not exist.
@@ -23,7 +23,9 @@ def hits(lists: Lists, visitors: Ints, right: Pairs, items: int) -> NDArray[np.b
     ordered = np.sort(lists, axis=1)
     if ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
         raise ValueError("A list names an item twice; each may stand once.")
-    wanted = np.isin(visitors[:, None] * items + lists, right.visitor * items + right.item)
+    can_be_found = right.item < items
+    pairs = (right.visitor * items + right.item)[can_be_found]
+    wanted = np.isin(visitors[:, None] * items + lists, pairs)
     return np.asarray(wanted & (lists >= 0))
 
 

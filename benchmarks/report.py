@@ -10,11 +10,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.judging import Answer, Ratio, bootstrap_ratio, by_history, judge
+from benchmarks.judging import Answer, Ratio, bootstrap_ratio, by_history, item_popularity, judge
 from benchmarks.models import MODELS, OURS
 from benchmarks.results_store import RESULTS, Place, read_lists, read_result
 from benchmarks.splits import Truth
-from benchmarks.task import Task
+from benchmarks.task import Pairs, Task
 
 Entry = dict[str, Any]
 MIN_WIDTH: Final = 150  # narrower, the tables cannot be read
@@ -64,7 +64,18 @@ def _entry(
         "events": len(task.train),
         "asked": len(np.unique(truth.right[question].visitor)),
         "models": models,
+        "untaken": _untaken(task, truth.right[question]),
         "ratios": {name: asdict(ratio) for name, ratio in _ratios(task, truth, answers).items()},
+    }
+
+
+def _untaken(task: Task, right: Pairs) -> dict[str, int]:
+    """How many items of the catalogue nobody took in train, which of them are answers, and answers outside of it."""
+    untaken = np.flatnonzero(item_popularity(task.train) == 0)
+    return {
+        "items": len(untaken),
+        "answers": int(np.isin(untaken, right.item).sum()),
+        "unknown_answers": len(np.unique(right.item[right.item >= task.items])),
     }
 
 
@@ -144,11 +155,35 @@ def tables(entry: Entry) -> list[tuple[str, list[str], list[list[str]]]]:
 
 
 def ratio_lines(entry: Entry) -> list[str]:
-    return [
+    lines = [
         f"{name}: ours is {ratio['ratio']:.3f} × {ratio['peer']} "
         f"[{ratio['low']:.3f}, {ratio['high']:.3f}], {ratio['visitors']} visitors"
         for name, ratio in entry["ratios"].items()
     ]
+    return lines + cold_lines(entry)
+
+
+def cold_lines(entry: Entry) -> list[str]:
+    """What a cold figure has to be read against; entries of an earlier run have no such numbers."""
+    untaken, ours = entry.get("untaken"), entry["models"].get(OURS, {})
+    lines = []
+    if untaken and untaken["items"]:
+        lines.append(
+            f"cold items: nobody took {untaken['items']:,} of {entry['items']:,} items in train; "
+            f"{untaken['answers']:,} of them are answers"
+        )
+    if untaken and untaken["unknown_answers"]:
+        lines.append(
+            f"unknown items: {untaken['unknown_answers']:,} answers are in neither the items file nor train, "
+            "so no model can find them"
+        )
+    cold = ours.get("recall@20_by_popularity", {}).get("cold", {"pairs": 0})
+    if "random_cold@20" in ours and cold["pairs"]:
+        lines.append(
+            f"cold items: ours finds {cold['recall@20']:.2%} of the {cold['pairs']:,} cold pairs in its first 20; "
+            f"random cold items in the same slots would find {ours['random_cold@20']:.2%}"
+        )
+    return lines
 
 
 def _number(value: float) -> str:

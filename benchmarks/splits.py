@@ -3,7 +3,8 @@
 `time`: everything after one moment is held out. "next" asks for the first basket after it (events of one timestamp),
 repeats included; "new" for everything later that the visitor had not taken before. `leave-one-out`: each visitor's last
 item that is new to the visitor. What lies behind a held-out event of its visitor is in no part of the task. Tuning data
-come from the same rule once more inside train.
+come from the same rule once more inside train. An item that neither the items file nor train names is no item of the
+task: in the catalogue it would say "answer" to whoever lists what nobody took. It stays an answer that none can find.
 
     python -m benchmarks.splits amazon-beauty time FOLDER      # FOLDER/task, FOLDER/truth.npz
 """
@@ -41,7 +42,7 @@ class Truth:
     """What was held out.
 
     Attributes:
-        right: question name → pairs of asked visitors.
+        right: question name → pairs of asked visitors; an item from `task.items` on is none of the task's.
         tied: visitors whose held-out item has the time of another of their events; None in the time split.
     """
 
@@ -69,7 +70,9 @@ def split(data: Dataset, how: str, seed: int = 0) -> tuple[Task, Mask, Truth]:
         raise CannotSplit(f"{data.name} has no timestamps, only the order of events; use --split leave-one-out.")
     log = _numbered(data)
     held_out = by_time(log, data.cut) if how == "time" else leave_one_out(log)
-    train, right, tied = _renumbered(log, held_out)
+    is_known = _known(log.where(held_out.kept, held_out.now), data.is_listed)
+    train, right, tied = _renumbered(log, held_out, is_known)
+    rows = np.flatnonzero(is_known).tolist()
     if not any(len(pairs) for pairs in right.values()):
         raise CannotSplit(f"{data.name} by {how} leaves nobody to ask: more than one event a visitor is needed.")
     inner = by_time(train, None) if how == "time" else leave_one_out(train)
@@ -87,9 +90,9 @@ def split(data: Dataset, how: str, seed: int = 0) -> tuple[Task, Mask, Truth]:
         fit=train.where(inner.kept, inner.now),
         validation={q.name: _of(inner.right[q.name], MAX_VALIDATION, rng) for q in questions},
         asked=asked,
-        title=list(data.items.title),
-        text=list(data.items.text),
-        attributes=data.values,
+        title=[data.items.title[row] for row in rows],
+        text=[data.items.text[row] for row in rows],
+        attributes={name: [cells[row] for row in rows] for name, cells in data.values.items()},
     )
     truth = Truth({q.name: _among(right[q.name], asked) for q in questions}, tied)
     return task, inner.kept, truth
@@ -153,21 +156,33 @@ def _numbered(data: Dataset) -> Log:
     return Log(visitor, item, events.at[order], events.kind[order], visitors, len(data.items), 0)
 
 
-def _renumbered(log: Log, held_out: Answers) -> tuple[Log, dict[str, Pairs], Ints | None]:
-    """Train, answers and tied visitors with the visitors of train numbered from 0."""
+def _known(train: Log, is_listed: Mask | None) -> Mask:
+    """[items] which of them somebody could know before the held-out events: listed in the items file, or in train."""
+    if is_listed is None:
+        return np.ones(train.items, dtype=bool)
+    is_known = is_listed.copy()
+    is_known[train.item] = True
+    return is_known
+
+
+def _renumbered(log: Log, held_out: Answers, is_known: Mask) -> tuple[Log, dict[str, Pairs], Ints | None]:
+    """Train, answers and tied visitors: visitors of train are numbered from 0, and known items, then the others."""
     kept = log.where(held_out.kept, held_out.now)
     known = np.unique(kept.visitor)
     number = np.searchsorted(known, kept.visitor)
-    train = Log(number, kept.item, kept.at, kept.kind, len(known), log.items, held_out.now)
-    right = {name: Pairs(np.searchsorted(known, p.visitor), p.item) for name, p in held_out.right.items()}
+    items = int(is_known.sum())
+    place = np.where(is_known, np.cumsum(is_known) - 1, items + np.cumsum(~is_known) - 1).astype(np.int64)
+    train = Log(number, place[kept.item], kept.at, kept.kind, len(known), items, held_out.now)
+    right = {name: Pairs(np.searchsorted(known, p.visitor), place[p.item]) for name, p in held_out.right.items()}
     return train, right, None if held_out.tied is None else np.searchsorted(known, held_out.tied)
 
 
 def _questions(train: Log, right: Mapping[str, Pairs]) -> tuple[Question, ...]:
     if "last" in right:
         return (LAST,)
-    next_pairs = right["next"].visitor * train.items + right["next"].item
-    repeats = np.isin(next_pairs, train.visitor * train.items + train.item)
+    taken = train.visitor * train.items + train.item
+    pairs = right["next"]
+    repeats = (pairs.item < train.items) & np.isin(pairs.visitor * train.items + pairs.item, taken)
     rebuys = len(repeats) and repeats.mean() >= REBUY_SHARE
     return tuple(question for question in (NEXT, NEW) if len(right[question.name]) and (rebuys or question is NEW))
 

@@ -105,3 +105,15 @@ def test_items_of_both_files_are_in_the_catalogue(tmp_path) -> None:
     assert data.items.title == ["Ten", "Thirty", ""]
     assert data.items.attributes["colour"] == ["red", "blue", ""]
     assert np.isin(data.log.item, data.items.item).all()
+
+
+def test_without_an_items_file_no_item_is_known_before_it_is_taken(tmp_path) -> None:
+    events = write(tmp_path, "shop.csv", "user,item,timestamp\n1,10,1\n1,x,2\n")
+    items = write(tmp_path, "items.csv", "item,title\n10,Ten\n30,Thirty\n")
+
+    alone, both = from_csv(events).is_listed, from_csv(events, items).is_listed
+
+    assert alone is not None
+    assert both is not None
+    assert alone.tolist() == [False, False]
+    assert both.tolist() == [True, True, False]  # 10, 30, x

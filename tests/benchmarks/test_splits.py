@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -102,3 +104,20 @@ def test_many_visitors_are_drawn_from_and_only_they_are_judged(monkeypatch) -> N
 
     assert most_asked(600) == len(task.asked) == 7
     assert np.array_equal(np.unique(truth.right["new"].visitor), task.asked)
+
+
+def test_an_item_that_only_held_out_events_name_is_an_answer_that_nobody_can_find() -> None:
+    events = [(step % 4, step % 6, step) for step in range(90)] + [
+        (step % 4, 90 - step % 5, 90 + step) for step in range(10)
+    ]
+    data = dataset(events, 91)
+    listed = np.zeros(91, dtype=bool)
+    listed[50] = True  # in the items file and never taken
+
+    task, _, truth = split(replace(data, is_listed=listed), "time")
+
+    assert task.title == [f"item {number}" for number in range(6)] + ["item 50"]
+    assert task.train.item.max() < 6
+    assert len(truth.right["new"]) == 10
+    assert (truth.right["new"].item >= task.items).all()
+    assert [question.name for question in task.questions] == ["new"]  # no unknown item passes for a repeat
