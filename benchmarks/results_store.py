@@ -46,6 +46,7 @@ def fingerprint(task: Task, budget_seconds: float) -> str:
     digest = hashlib.sha256(f"{task.seed} {task.n} {budget_seconds} {task.questions} {task.items}".encode())
     for column in (task.train.visitor, task.train.item, task.train.at, task.train.kind, task.asked):
         digest.update(np.ascontiguousarray(column).tobytes())
+    digest.update(json.dumps([task.has_time, task.title, task.text, task.attributes]).encode())
     return digest.hexdigest()[:16]
 
 
