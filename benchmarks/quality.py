@@ -56,17 +56,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     entries = []
     try:
         for data in data_sets(parsed):
-            how = parsed.split or ("time" if data.has_time else "leave-one-out")
-            try:
-                entries += run(data, how, options)
-            except CannotSplit as error:
-                say(str(error))
+            entries += run_first(data, splits_to_try(parsed.split, data), options)
     except UnusableFile as error:
         say(str(error))
         return 2
     write_reports(entries)
     show(entries)
     return int(not entries or any("failed" in model for entry in entries for model in entry["models"].values()))
+
+
+def splits_to_try(asked: str | None, data: Dataset) -> tuple[str, ...]:
+    """What was asked for and nothing else; else by time where that is possible, and the last item where it is not."""
+    if asked is not None:
+        return (asked,)
+    return SPLITS if data.has_time else ("leave-one-out",)
+
+
+def run_first(data: Dataset, splits: Sequence[str], options: Options) -> list[dict[str, Any]]:
+    """The entries of the first split that the data allow; says why the others are not possible."""
+    for how in splits:
+        try:
+            return run(data, how, options)
+        except CannotSplit as error:
+            say(str(error))
+    return []
 
 
 def parser() -> argparse.ArgumentParser:
@@ -151,6 +164,8 @@ def run_apart(place: Place, folder: Path, options: Options, bar: Progress, row: 
             status = process.wait()
     if late:
         return f"not done after {LONGEST_BUDGETS} budgets and 600 s; raise --budget"
+    if status < 0:  # what it said last was said before, and is no reason
+        return f"killed by signal {-status}" + (", probably out of memory" if -status == signal.SIGKILL else "")
     return "" if status == 0 else (_last_line(log, 300) or f"ended with status {status}")
 
 

@@ -64,11 +64,13 @@ def split(data: Dataset, how: str, seed: int = 0) -> tuple[Task, Mask, Truth]:
     """(task, [events of train] which of them are `fit`, truth).
 
     Raises:
-        CannotSplit: no timestamps for the time split, or nothing to hold out.
+        CannotSplit: no timestamps for the time split, one for nearly all events, or nothing to hold out.
     """
     if how == "time" and not data.has_time:
         raise CannotSplit(f"{data.name} has no timestamps, only the order of events; use --split leave-one-out.")
     log = _numbered(data)
+    if how == "time" and data.cut is None:
+        _refuse_one_moment(log, data.name)
     held_out = by_time(log, data.cut) if how == "time" else leave_one_out(log)
     is_known = _known(log.where(held_out.kept, held_out.now), data.is_listed)
     train, right, tied = _renumbered(log, held_out, is_known)
@@ -107,6 +109,18 @@ def write(data: Dataset, how: str, seed: int, folder: Path) -> tuple[Task, Truth
         arrays |= {f"visitor_{name}": pairs.visitor, f"item_{name}": pairs.item}
     np.savez(folder / "truth.npz", **arrays)
     return task, truth
+
+
+def _refuse_one_moment(log: Log, name: str) -> None:
+    """A cut beside a moment that holds nearly everything leaves next to nothing to learn from, or nothing to ask."""
+    moments, events = np.unique(log.at, return_counts=True)
+    share = events.max(initial=0) / max(len(log), 1)
+    if share >= TRAIN_SHARE:
+        moment = np.datetime64(int(moments[events.argmax()]), "s")
+        raise CannotSplit(
+            f"{name}: {share:.0%} of the events have the time {moment}, so that no moment parts them by time; "
+            "give the events their own times, or use --split leave-one-out."
+        )
 
 
 def by_time(log: Log, cut: int | None) -> Answers:

@@ -46,6 +46,33 @@ def test_a_model_that_fails_is_reported_with_its_error(shop: list[str], tmp_path
     assert "failed: ModuleNotFoundError: numpy" in report
 
 
+def test_a_model_killed_from_outside_is_reported_as_such(shop: list[str], tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("benchmarks.quality.PEERS_PYTHON", tmp_path / "missing")
+    killed = tmp_path / "python"
+    killed.write_text("#!/bin/sh\necho 'autoencoder 0/1' >&2\nkill -9 $$\n")
+    killed.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(killed))
+
+    assert main([*shop, "--models", "popularity"]) == 1
+
+    report = (tmp_path / "results" / "quality.md").read_text()
+    assert "failed: killed by signal 9, probably out of memory" in report
+
+
+def test_events_of_one_moment_are_split_by_the_last_item(
+    shop: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"u{visitor},i{(visitor + step) % 40},86400" for visitor in range(25) for step in range(10)]
+    (tmp_path / "shop.csv").write_text("\n".join(["user,item,timestamp", *rows]))
+
+    assert main([*shop, "--models", "popularity", "--split", "time"]) == 1
+    assert main([*shop, "--models", "popularity"]) == 0
+
+    assert "100% of the events have the time 1970-01-02T00:00:00" in capsys.readouterr().err
+    (entry,) = json.loads((tmp_path / "results" / "quality.json").read_text())
+    assert entry["split"] == "leave-one-out"
+
+
 def test_an_unusable_file_ends_with_what_to_change(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--interactions", str(tmp_path / "nowhere.csv")]) == 2
     assert "does not exist" in capsys.readouterr().err

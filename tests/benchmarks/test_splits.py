@@ -82,6 +82,14 @@ def test_positions_cannot_be_split_by_time() -> None:
         split(dataset([(0, 0, 0), (0, 1, 1)], 2, has_time=False), "time")
 
 
+@pytest.mark.parametrize("early", [0, 3])
+def test_a_moment_that_holds_nearly_all_events_cannot_be_split_by_time(early: int) -> None:
+    events = [(number % 5, number, min(number, early)) for number in range(60)]
+
+    with pytest.raises(CannotSplit, match=f"of the events have the time 1970-01-01T00:00:0{early}, .* leave-one-out"):
+        split(dataset(events, 60), "time")
+
+
 def test_one_event_a_visitor_leaves_nobody_to_ask() -> None:
     with pytest.raises(CannotSplit, match="more than one event"):
         split(dataset([(number, 0, number) for number in range(5)], 1), "leave-one-out")
