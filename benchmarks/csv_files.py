@@ -1,7 +1,6 @@
 """Any history from CSV: interactions (user, item, timestamp or pos, kind) and items (item, title, attributes)."""
 
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.csv_table import UnusableFile, read_table, say
+from benchmarks.csv_times import seconds, time_column
 from recommender.capture.tables import CART, CLICK, PURCHASE, VIEW
 
 OTHER_NAMES: Final = {
@@ -21,23 +22,13 @@ OTHER_NAMES: Final = {
     "kind": ("kind", "event", "event_type", "type", "behavior", "action"),
     "title": ("title", "name", "product_name", "item_name"),
 }
-KIND_WORDS: Final = {
-    "purchase": PURCHASE,
-    "buy": PURCHASE,
-    "order": PURCHASE,
-    "transaction": PURCHASE,
-    "cart": CART,
-    "add": CART,
-    "basket": CART,
-    "fav": CART,
-    "click": CLICK,
-}
-EPOCH_UNITS: Final = ((1e11, 1), (1e14, 1_000), (1e17, 1_000_000), (np.inf, 1_000_000_000))  # below: parts a second
+KIND_WORDS: Final = (  # whole words; the first kind that has one decides
+    (PURCHASE, r"purchase[ds]?|buys?|bought|(?:re)?order(?:s|ed)?|transactions?"),
+    (CART, r"(?:addto)?(?:carts?|baskets?)|add(?:s|ed)?|fav\w*"),
+    (CLICK, r"click(?:s|ed|out)?"),
+)
+TAKEN_BACK: Final = r"cancel\w*|refund\w*|return\w*|chargebacks?"  # no act towards an item, whatever else it says
 SEPARATORS: Final = ("|", ";", ",")
-
-
-class UnusableFile(Exception):
-    """A CSV file that cannot be read as events or items; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +58,28 @@ def read_interactions(path: Path) -> Interactions:
     Raises:
         UnusableFile: a column is missing, the times cannot be read, or no row is left.
     """
-    table = _read(path)
+    table = read_table(path)
     columns = {name: _column(table, name, path) for name in ("user", "item")}
-    time_name = _find(table, "timestamp")
-    if time_name is None and _find(table, "pos") is None:
+    times = [table[name].str.strip() for name in _find_all(table, "timestamp")]
+    if not times and _find(table, "pos") is None:
         raise UnusableFile(f"{path} needs a column timestamp (or pos, the order of a user's events); {_found(table)}")
     pos = _numbers(table, "pos", path) if _find(table, "pos") is not None else pd.Series(0.0, index=table.index)
-    at = pos if time_name is None else seconds(table[time_name], path)
+    at = seconds(time_column(times, path), path) if times else pos
     kind = _find(table, "kind")
     frame = pd.DataFrame(columns | {"at": at, "pos": pos, "kind": PURCHASE if kind is None else kinds(table[kind])})
-    known = frame.dropna()
+    known = frame.dropna(subset=["user", "item", "at", "kind"])  # beside a time, a position only orders what is tied
     known = known[(known["user"] != "") & (known["item"] != "")].drop_duplicates(["user", "item", "at", "kind"])
     if not len(known):
         raise UnusableFile(f"{path} has no row with user, item and time; fill these columns.")
     if len(known) < len(frame):
-        _say(f"{path.name}: {len(frame) - len(known)} of {len(frame)} rows are incomplete or doubles, left out")
+        say(f"{path.name}: {len(frame) - len(known)} of {len(frame)} rows are incomplete or doubles, left out")
     known = known.sort_values(["at", "pos"], kind="stable")
     return Interactions(
         keys(known["user"]),
         keys(known["item"]),
         known["at"].to_numpy(np.int64),
         known["kind"].to_numpy(np.int8),
-        time_name is not None,
+        bool(times),
     )
 
 
@@ -98,7 +89,7 @@ def read_items(path: Path) -> Items:
     A column whose cells hold several values (`a|b`, `a;b`, `a, b`, `3 17 21`) becomes lists. A column with another
     value in nearly every row is text where it has words, and left out where it has none: it is a key of its own.
     """
-    table = _read(path)
+    table = read_table(path)
     key = _column(table, "item", path)
     table = table[(key != "") & ~key.duplicated()].reset_index(drop=True)
     key = _column(table, "item", path)
@@ -126,36 +117,29 @@ def keys(column: "pd.Series[Any]") -> NDArray[np.generic]:
     return np.asarray(text, dtype=np.str_)
 
 
-def seconds(column: "pd.Series[Any]", path: Path) -> "pd.Series[Any]":
-    """Seconds since 1970 UTC of ISO times, dates as 20181231, or epoch numbers in s, ms, µs or ns; NaN where empty."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    filled = (column != "").sum()
-    if numbers.notna().sum() > 0.5 * filled:
-        if bool(numbers.dropna().between(19_000_101, 21_001_231).all()) and bool((column.str.len() <= 8).all()):
-            return _epoch(pd.to_datetime(column, format="%Y%m%d", utc=True, errors="coerce"))
-        parts = next(parts for limit, parts in EPOCH_UNITS if abs(numbers.median()) < limit)
-        return (numbers // parts).astype("float64")
-    times = pd.to_datetime(column.where(column != ""), utc=True, errors="coerce", format="mixed")
-    if times.notna().sum() < 0.5 * filled or not filled:
-        raise UnusableFile(
-            f"{path}: timestamp has values such as {column.iloc[0]!r}; write ISO times or epoch seconds."
-        )
-    return _epoch(times)
-
-
-def _epoch(times: "pd.Series[Any]") -> "pd.Series[Any]":
-    return ((times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)).astype("float64").floordiv(1)
-
-
 def kinds(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Kind numbers of words such as view, addtocart, transaction; what is none of them is a view, said on stderr."""
-    known = {}
-    for word in column.str.strip().str.lower().unique():
-        known[word] = next((kind for part, kind in KIND_WORDS.items() if part in word and "remove" not in word), VIEW)
-    other = [word for word, kind in known.items() if kind == VIEW and "view" not in word and word != "pv"]
+    """Kind numbers of names such as view, addtocart, transaction; NaN where something is taken back.
+
+    What is none of them is a view; these and what is taken back are said on stderr.
+    """
+    names = column.str.strip()
+    known = {name: _kind(name) for name in names.unique()}
+    back = [name for name, kind in known.items() if kind is None]
+    if back:
+        say(f"kinds that take something back, {names.isin(back).sum()} rows left out: {', '.join(sorted(back)[:10])}")
+    other = [name for name, kind in known.items() if kind == VIEW and "view" not in name.lower() and name != "pv"]
     if other:
-        _say(f"kinds taken as views: {', '.join(sorted(other)[:10])}")
-    return column.str.strip().str.lower().map(known)
+        say(f"kinds taken as views: {', '.join(sorted(other)[:10])}")
+    return names.map(known).astype("float64")
+
+
+def _kind(name: str) -> int | None:
+    words = re.sub(r"[\W\d_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)).lower()  # addToCart: three words
+    if re.search(rf"\b(?:{TAKEN_BACK})\b", words):
+        return None
+    if "remove" in words:
+        return VIEW
+    return next((kind for kind, found in KIND_WORDS if re.search(rf"\b(?:{found})\b", words)), VIEW)
 
 
 def cell_values(cells: list[str]) -> list[list[str]]:
@@ -184,18 +168,13 @@ def _words(cells: list[str]) -> float:
     return float(np.mean([len(cell.split()) for cell in cells if cell] or [0]))
 
 
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except FileNotFoundError as error:
-        raise UnusableFile(f"{path} does not exist; give the path of a .csv or .csv.gz file.") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UnusableFile(f"{path} is no CSV file in UTF-8 with a header line: {error}") from error
-
-
 def _find(table: pd.DataFrame, name: str) -> str | None:
+    return next(iter(_find_all(table, name)), None)
+
+
+def _find_all(table: pd.DataFrame, name: str) -> list[str]:
     by_lower = {str(column).strip().lower(): str(column) for column in table.columns}
-    return next((by_lower[other] for other in OTHER_NAMES[name] if other in by_lower), None)
+    return [by_lower[other] for other in OTHER_NAMES[name] if other in by_lower]
 
 
 def _column(table: pd.DataFrame, name: str, path: Path) -> "pd.Series[Any]":
@@ -211,7 +190,3 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> "pd.Series[Any]":
 
 def _found(table: pd.DataFrame) -> str:
     return f"it has {', '.join(map(str, table.columns))}. Rename one."
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.csv_files import Items, UnusableFile, read_interactions, read_items
+from benchmarks.csv_files import Items, read_interactions, read_items
+from benchmarks.csv_table import UnusableFile
 from recommender.capture.tables import EventLog, ItemTable
 
 DATA_FOLDER: Final = Path(__file__).resolve().parent.parent.parent / "shared" / "data"

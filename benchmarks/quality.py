@@ -25,7 +25,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from benchmarks.csv_files import UnusableFile
+from benchmarks.csv_table import UnusableFile
 from benchmarks.datasets import DATA_FOLDER, NAMES, Dataset, from_csv, load
 from benchmarks.models import MODELS
 from benchmarks.report import measure, show, write_reports

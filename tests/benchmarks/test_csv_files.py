@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.csv_files import UnusableFile, cell_values, read_interactions, read_items
 from benchmarks.datasets import from_csv
-from recommender.capture.tables import CART, PURCHASE, VIEW
+from recommender.capture.tables import CART, CLICK, PURCHASE, VIEW
 
 
 def write(folder, name: str, text: str):
@@ -54,6 +54,30 @@ def test_kinds_are_read_from_words_and_others_are_views(tmp_path, capsys) -> Non
 
     assert found.kind.tolist() == [kind for _, kind in rows]
     assert "remove_from_cart, wink" in capsys.readouterr().err
+
+
+def test_kinds_are_whole_words_and_what_is_taken_back_is_left_out(tmp_path, capsys) -> None:
+    rows = [
+        ("Purchased", PURCHASE),
+        ("productPurchase", PURCHASE),
+        ("orders", PURCHASE),
+        ("add_to_cart", CART),
+        ("clickout item", CLICK),
+        ("address", VIEW),
+        ("border", VIEW),
+        ("cancelled order", None),
+        ("order_canceled", None),
+        ("refund purchase", None),
+        ("returned", None),
+    ]
+    text = "".join(f"1,{number},{number},{word}\n" for number, (word, _) in enumerate(rows))
+
+    found = read_interactions(write(tmp_path, "events.csv", "user,item,timestamp,kind\n" + text))
+
+    assert found.kind.tolist() == [kind for _, kind in rows if kind is not None]
+    said = capsys.readouterr().err
+    assert "taken as views: address, border\n" in said
+    assert "4 rows left out: cancelled order, order_canceled, refund purchase, returned\n" in said
 
 
 def test_incomplete_rows_and_doubles_are_left_out_and_counted(tmp_path, capsys) -> None:
