@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.csv_files import Items, read_interactions, read_items
-from benchmarks.csv_table import UnusableFile
+from benchmarks.csv_table import UnusableFile, say
 from recommender.capture.tables import EventLog, ItemTable
 
 DATA_FOLDER: Final = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
@@ -83,6 +83,8 @@ def from_csv(interactions: Path, items: Path | None = None, name: str = "") -> D
     events = read_interactions(interactions)
     catalogue = read_items(items) if items is not None else Items(events.item[:0], [], [], {})
     event_items, item_keys = _same_type(events.item, catalogue.item)
+    if items is not None:
+        _compare_keys(item_keys, event_items, items)
     table, values = _item_table(catalogue, item_keys, event_items)
     visitor = np.unique(events.user, return_inverse=True)[1].astype(np.int64)
     log = EventLog(visitor, event_items, events.kind, events.at, np.ones(len(visitor), dtype=np.float32))
@@ -95,6 +97,21 @@ def _same_type(a: NDArray[np.generic], b: NDArray[np.generic]) -> tuple[NDArray[
     if len(b) and (a.dtype.kind == "i") != (b.dtype.kind == "i"):
         return a.astype(np.str_), b.astype(np.str_)
     return a, b if len(b) else a[:0]
+
+
+def _compare_keys(item_keys: NDArray[np.generic], event_items: NDArray[np.generic], path: Path) -> None:
+    """Say how far both files speak of the same items.
+
+    Raises:
+        UnusableFile: not at all; then titles and attributes would describe nothing.
+    """
+    of_events = np.unique(event_items)
+    met = int(np.isin(item_keys, of_events).sum())
+    found = f"{path.name}: {met:,} of {len(item_keys):,} items occur in the events"
+    if not met:
+        examples = f"{', '.join(map(str, item_keys[:1]))} here, {of_events[0]} there"
+        raise UnusableFile(f"{found}; keys must be written alike in both files ({examples}).")
+    say(f"{found}, which name {len(of_events) - met:,} more")
 
 
 def _item_table(

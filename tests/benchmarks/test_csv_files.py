@@ -141,3 +141,20 @@ def test_without_an_items_file_no_item_is_known_before_it_is_taken(tmp_path) -> 
     assert both is not None
     assert alone.tolist() == [False, False]
     assert both.tolist() == [True, True, False]  # 10, 30, x
+
+
+def test_items_of_other_keys_than_the_events_are_refused(tmp_path) -> None:
+    events = write(tmp_path, "shop.csv", "user,item,timestamp\n1,1,1\n1,2,2\n")
+    items = write(tmp_path, "items.csv", "item,title\n0001,One\n0002,Two\n")
+
+    with pytest.raises(UnusableFile, match=r"0 of 2 items occur in the events; keys must be written alike .*0001.* 1 "):
+        from_csv(events, items)
+
+
+def test_the_share_of_items_that_events_name_is_said(tmp_path, capsys) -> None:
+    events = write(tmp_path, "shop.csv", "user,item,timestamp\n1,1,1\n1,2,2\n1,9,3\n1,8,4\n")
+    items = write(tmp_path, "items.csv", "item,title\n1,One\n2,Two\n3,Three\n")
+
+    from_csv(events, items)
+
+    assert "items.csv: 2 of 3 items occur in the events, which name 2 more" in capsys.readouterr().err
