@@ -1,9 +1,14 @@
 """For every test: no address outside this machine, and nothing remembered from the test before."""
 
+import os
 import socket
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -49,6 +54,17 @@ def nothing_remembered() -> None:
     forget_kept()
     for kept in Path(settings.RECOMMENDER_LAST_GOOD_FOLDER).glob("*.json"):
         kept.unlink()
+
+
+@pytest.fixture
+def empty_database() -> Iterator[str]:
+    """URL of a database of its own on the tests' server."""
+    server = os.environ["DATABASE_URL"]
+    name = f"foreign_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _is_local(host: str) -> bool:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 from recommender.conf import conf
+from recommender.item_migration import item_dependency
 from recommender.migration_operations import CreateModelByVersion, RequireVectorExtension
 
 
@@ -17,7 +18,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        migrations.swappable_dependency(conf.ITEM_MODEL),
+        item_dependency(),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -5,12 +5,13 @@ import django.db.models.functions.datetime
 from django.db import migrations, models
 
 from recommender.conf import conf
+from recommender.item_migration import item_dependency
 
 
 class Migration(migrations.Migration):
     dependencies = [
         ("recommender", "0012_experiment_result"),
-        migrations.swappable_dependency(conf.ITEM_MODEL),
+        item_dependency(),
     ]
 
     operations = [

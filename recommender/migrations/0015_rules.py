@@ -7,12 +7,13 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 from recommender.conf import conf
+from recommender.item_migration import item_dependency
 
 
 class Migration(migrations.Migration):
     dependencies = [
         ("recommender", "0014_placements"),
-        migrations.swappable_dependency(conf.ITEM_MODEL),
+        item_dependency(),
     ]
 
     operations = [

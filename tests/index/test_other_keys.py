@@ -4,23 +4,8 @@ import json
 import os
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
-
-
-@pytest.fixture
-def empty_database() -> Iterator[str]:
-    """URL of a database of its own on the tests' server."""
-    server = os.environ["DATABASE_URL"]
-    name = f"foreign_{uuid.uuid4().hex[:8]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.mark.parametrize(("model", "key_type"), [("Book", "UUID"), ("Record", "str"), ("Poster", "int")])

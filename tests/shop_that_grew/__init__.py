@@ -1,0 +1,1 @@
+"""A shop whose app has its item model since its second migration; run by tests/test_item_migration.py."""
