@@ -74,6 +74,16 @@ class TestCompare:
         url = f"{VERSIONS}compare/?a={versions[0].pk}&b={other.pk}"
         assert "only roughly" in admin_client.get(url).content.decode()
 
+    def test_its_choices_are_numbers_where_digits_are_grouped(
+        self, admin_client: Client, versions: tuple[ModelVersion, ModelVersion], settings: Any
+    ) -> None:
+        run = TrainingRun.objects.create(status=TrainingRun.Status.PUBLISHED, trigger="command")
+        third = versions[1]
+        third.pk, third.run = 12_345, run
+        third.save(force_insert=True)
+        settings.USE_THOUSAND_SEPARATOR = True
+        assert '<option value="12345"' in admin_client.get(f"{VERSIONS}compare/").content.decode()
+
     @pytest.mark.parametrize("query", ["", "?a=1&b=x", "?a=999999999999999999999"])
     def test_without_versions_or_with_wrong_numbers_it_stays_a_page(self, admin_client: Client, query: str) -> None:
         assert admin_client.get(f"{VERSIONS}compare/{query}").status_code == 200

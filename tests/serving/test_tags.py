@@ -425,3 +425,13 @@ def test_a_session_of_an_older_key_is_renewed_for_good_within_the_page_s_transac
     Template("{% load recommender %}{% recommended_for_you %}").render(Context({"request": request}))
     assert request.user == user
     assert request.session.session_key != old and request.session.exists(request.session.session_key)
+
+
+def test_keys_are_written_as_they_are_where_a_shop_groups_digits(settings: Any, products: list[Product]) -> None:
+    """A click on "1.234.579" is a click on nothing."""
+    settings.USE_THOUSAND_SEPARATOR = True
+    products[0].pk = 1_234_579
+    with override_recommendations(products[:1]):
+        html = render("{% recommended_for_you %}")
+    assert 'data-recommender-item="1234579"' in html
+    assert 'value="more:1234579"' in html and 'value="less:1234579"' in html
