@@ -31,7 +31,7 @@ _JUDGED: Final = "{events} AS event LEFT JOIN ({inhuman}) AS inhuman USING (visi
 _IS_INHUMAN: Final = "inhuman.visitor_id IS NOT NULL AND kind <> {purchase}"
 _LEFT_OUT: Final = """
 SELECT CASE WHEN doubt <> 0 THEN doubt::text WHEN shop_key IS NULL THEN {no_item} ELSE {fast} END AS why, count(*)
-FROM {judged} LEFT JOIN (SELECT {key} AS shop_key FROM {items}) AS item ON shop_key = item_id
+FROM {judged} LEFT JOIN (SELECT {key} AS shop_key FROM {table}) AS item ON shop_key = item_id
 WHERE {period} AND (doubt <> 0 OR shop_key IS NULL OR {is_inhuman}) GROUP BY 1
 """
 
@@ -66,11 +66,9 @@ def count_left_out(until: datetime | None = None) -> dict[str, int]:
 
     Keys: the names of `Event.Doubt` in lower case, NO_ITEM, INHUMAN.
     """
-    meta: Any = item_model()._meta
     query = sql.SQL(_LEFT_OUT).format(
         judged=_judged(until),
-        items=sql.Identifier(meta.db_table),
-        key=sql.Identifier(meta.pk.column),
+        **item_names(),
         no_item=sql.Literal(NO_ITEM),
         fast=sql.Literal(INHUMAN),
         is_inhuman=_is_inhuman(),
@@ -80,6 +78,13 @@ def count_left_out(until: datetime | None = None) -> dict[str, int]:
         cursor.execute(query)
         found = sorted(cursor.fetchall(), key=lambda row: (-row[1], row[0]))
     return {Event.Doubt(int(why)).name.lower() if why.isdigit() else why: events for why, events in found}
+
+
+def item_names() -> dict[str, sql.SQL]:
+    """{key} and {table} of the shop's items, quoted as Django does, which lets a shop name a schema in `db_table`."""
+    meta: Any = item_model()._meta
+    names = {"key": meta.pk.column, "table": meta.db_table}
+    return {name: sql.SQL(connection.ops.quote_name(each)) for name, each in names.items()}
 
 
 def _judged(until: datetime | None) -> sql.Composed:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from recommender.capture import binary_copy
-from recommender.capture.cleaning import judged_events
+from recommender.capture.cleaning import item_names, judged_events
 from recommender.capture.items import item_id
 from recommender.capture.tables import EventLog, ItemId, ItemTable
 from recommender.catalog import Catalog, get_catalog, item_model, key_field
@@ -80,12 +80,11 @@ def key_array(keys: Sequence[ItemId]) -> NDArray[np.generic]:
 
 def _stage_items(cursor: Any) -> NDArray[np.generic]:
     """Temporary table export_item: key → place; the keys in order of their places."""
-    meta: Any = item_model()._meta
     cursor.execute(
         sql.SQL(
             "CREATE TEMPORARY TABLE export_item ON COMMIT DROP AS"
             " SELECT {key} AS key, (row_number() OVER () - 1)::integer AS place FROM {table}"
-        ).format(key=sql.Identifier(meta.pk.column), table=sql.Identifier(meta.db_table))
+        ).format(**item_names())
     )
     cursor.execute("ANALYZE export_item")
     cursor.execute("SELECT key FROM export_item ORDER BY place")

@@ -2,7 +2,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
+from django.db import connection
 
+from recommender.capture.cleaning import count_left_out
 from recommender.capture.export import _table, export_events, export_items
 from recommender.capture.tables import CART, PURCHASE, VIEW
 from recommender.catalog import Catalog, register
@@ -60,6 +62,18 @@ def test_events_of_a_deleted_item_are_left_out(events: list[Event], products: li
     log = export_events()
     assert len(log) == 2
     assert gone not in log.item
+
+
+def test_a_table_may_lie_in_a_schema(
+    events: list[Event], products: list[Product], visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django takes `"schema"."table"` for one name that is quoted already."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA store; ALTER TABLE shop_product SET SCHEMA store")
+    monkeypatch.setattr(Product._meta, "db_table", '"store"."shop_product"')
+    Event.objects.create(visitor=visitor, item_id=0, kind=VIEW, at=NEWEST, source=Event.Source.SHOP)
+    assert (len(export_items()), len(export_events())) == (len(products), len(events))
+    assert count_left_out() == {"no_item": 1}
 
 
 def test_an_empty_shop_has_an_empty_log_and_an_empty_catalogue(db: None) -> None:
