@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from recommender.conf import conf
 from recommender.models import TrainingRun
+from recommender.savepoints import unharmed
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,12 @@ def deliver(run_id: int) -> bool:
 def nudge(task: str) -> None:
     """Have a task without arguments run soon. The caller does not wait, not even for a broker that is frozen."""
     if current_app.conf.task_always_eager:
-        current_app.tasks[task].apply(throw=True)
+        try:
+            with unharmed():
+                _run_here(task)
+        except Exception:
+            # As if a worker had failed: whoever nudges, a shop that saved an item, goes on.
+            logger.exception("%s failed.", task)
     elif _gathering.acquire(blocking=False):
         Thread(target=_send_soon, args=(task,), name=f"nudge {task}", daemon=True).start()
 
@@ -41,7 +47,7 @@ def nudge(task: str) -> None:
 def ask(task: str, *args: Any) -> bool:
     """Have a task run soon; False where the broker did not take it, and whoever asked may ask again."""
     if current_app.conf.task_always_eager:
-        current_app.tasks[task].apply(args, throw=True)
+        _run_here(task, *args)
         return True
     try:
         _send_message({"name": task, "args": args, "retry": False})
@@ -66,9 +72,16 @@ def _send_soon(task: str) -> None:
 def _send(run_id: int) -> None:
     task: dict[str, Any] = {"name": TRAIN_TASK, "args": (run_id,), "queue": conf.TRAINING_QUEUE, "retry": False}
     if current_app.conf.task_always_eager:
-        current_app.tasks[TRAIN_TASK].apply(task["args"], throw=True)
+        _run_here(TRAIN_TASK, run_id)
         return
     _send_message(task)
+
+
+def _run_here(task: str, *args: Any) -> None:
+    """What CELERY_TASK_ALWAYS_EAGER asks for; a web process has not imported any tasks until then."""
+    import recommender.tasks  # noqa: F401  registration by import; it imports this module
+
+    current_app.tasks[task].apply(args, throw=True)
 
 
 def _send_message(task: dict[str, Any]) -> None:

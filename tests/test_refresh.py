@@ -1,11 +1,14 @@
 """A product that was saved a moment ago is in the lists; one that cannot be sold never is. No training in between."""
 
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from celery import current_app
 from django.db import connection, models
 from django.test.utils import isolate_apps
 from django.utils import timezone
@@ -25,6 +28,7 @@ from recommender.refresh import refresh_items, take_in_missing
 from recommender.serving.query import Query
 from recommender.serving.recommend import recommend
 from shop.models import Product
+from tests.plugin import ROOT, worker_environment
 from tests.worded_shops import DRINKS, make_product, make_shop, publish_worded_version
 from tests.worlds import make_event, make_products, publish_tiny_version, write_tiny_version
 
@@ -221,6 +225,44 @@ def test_a_shop_saves_also_where_our_table_is_gone() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE recommender_itemchange RENAME TO gone")
     assert make_product("hazelnut milk", "Drinks").pk
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    current_app.conf.task_always_eager = True
+    yield
+    current_app.conf.task_always_eager = False
+
+
+def test_an_eager_celery_that_fails_does_not_reach_the_shop(
+    eager: None,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 / 0")
+
+    monkeypatch.setattr("recommender.refresh.refresh_items", fail)
+    with django_capture_on_commit_callbacks(execute=True):
+        product = make_product("hazelnut milk", "Drinks")
+    assert Product.objects.get() == product
+    assert "recommender.refresh_items failed." in caplog.text
+
+
+def test_an_eager_celery_knows_the_tasks_in_a_process_that_has_imported_none(broker_url: str) -> None:
+    source = (
+        "import django; django.setup()\n"
+        "from celery import current_app\n"
+        "from recommender.delivery import nudge\n"
+        "current_app.conf.task_always_eager = True\n"
+        "nudge('recommender.refresh_items')"
+    )
+    other = {"DJANGO_SETTINGS_MODULE": "tests.foreign_shop.settings", "FOREIGN_ITEM_MODEL": "foreign_shop.Thing"}
+    environment = worker_environment(broker_url) | other
+    done = subprocess.run([sys.executable, "-c", source], env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, "refresh_items failed" in done.stderr) == (0, False), done.stderr
 
 
 @isolate_apps("shop")
