@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.models.signals import pre_delete
 from django.test import Client, override_settings
+from django.test.utils import isolate_apps
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -26,6 +29,7 @@ from recommender.conf import conf
 from recommender.exceptions import VisitorNotFound
 from recommender.models import Event, QuarantinedEvent, Tombstone, Visitor, VisitorEmbedding, VisitorJoin
 from recommender.privacy.erasure import erase
+from recommender.privacy.receivers import watch_accounts
 from recommender.privacy.retention import expire
 from recommender.tokens import sign_impressions
 from shop.models import Product
@@ -273,6 +277,25 @@ def test_a_deletion_by_queryset_is_heard_too(user: User, product: Product) -> No
     make_event(account_visitor(user.pk), product)
     get_user_model().objects.filter(pk=user.pk).delete()
     assert not Event.objects.exists() and Tombstone.objects.count() == 1
+
+
+@isolate_apps("shop")
+def test_a_deletion_by_a_proxy_of_the_user_model_is_heard_too(
+    user: User, product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Customer(User):
+        class Meta:
+            app_label, proxy = "shop", True
+
+    make_event(account_visitor(user.pk), product)
+    monkeypatch.setattr(apps, "get_models", lambda: [User, Customer, Product])
+    watch_accounts()
+    try:
+        Customer.objects.get(pk=user.pk).delete()
+        assert Tombstone.objects.count() == 1
+        assert not pre_delete.has_listeners(Product)  # Django would fetch all rows that a shop deletes
+    finally:
+        pre_delete.disconnect(sender=Customer, dispatch_uid="recommender.user_deleted")
 
 
 def test_an_account_that_refused_stays_refusing(browser: Client, user: User, product: Product) -> None:
