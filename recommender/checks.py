@@ -10,13 +10,13 @@ from celery import current_app
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import DatabaseError, connections, router
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from recommender.capture.consent import LEVELS
 from recommender.capture.ledger import store_alarms
-from recommender.conf import DEFAULTS, FEWEST_BUYERS, PREFIX
+from recommender.conf import DEFAULTS, FEWEST_BUYERS, PREFIX, conf
 from recommender.dataset.augmentations import AUGMENTATIONS
 from recommender.exceptions import VectorExtensionMissing
 
@@ -123,6 +123,19 @@ def check_installation(**kwargs: Any) -> list[CheckMessage]:
         hint = 'Add path("recommender/", include("recommender.urls")) to the urlpatterns of ROOT_URLCONF.'
         found.append(Warning("The plugin's URLs are not there: its tags fail.", hint=hint, id="recommender.W008"))
     return found
+
+
+@register(TAG)
+def check_routers(**kwargs: Any) -> list[CheckMessage]:
+    """E009: what we store and the items lie in the default database; lists join them."""
+    models = [apps.get_model("recommender.Event"), *([] if check_item_model() else [apps.get_model(conf.ITEM_MODEL)])]
+    sent = {model._meta.label: router.db_for_write(model) for model in models}
+    hint = f'Let the routers of DATABASE_ROUTERS return "{DEFAULT_DB_ALIAS}" or None for it.'
+    return [
+        Error(f"A database router sends {label} to {alias!r}.", hint=hint, id="recommender.E009")
+        for label, alias in sent.items()
+        if alias != DEFAULT_DB_ALIAS
+    ]
 
 
 @register(Tags.database)

@@ -17,7 +17,7 @@ from demo.processes import free_port
 from recommender import catalog as catalog_module
 from recommender import checks
 from recommender.catalog import Catalog
-from recommender.checks import check_pgvector
+from recommender.checks import check_pgvector, check_routers
 from recommender.exceptions import VectorExtensionMissing
 from recommender.migration_operations import RequireVectorExtension
 from shop.models import Product
@@ -190,6 +190,28 @@ class TestSettings:
             if name != "ITEM_MODEL":
                 setattr(settings, f"RECOMMENDER_{name}", value)
         assert found() == {}
+
+
+class ToShop:
+    """A router that moves one app out of the default database."""
+
+    def __init__(self, app_label: str) -> None:
+        self.app_label = app_label
+
+    def db_for_write(self, model: Any, **hints: Any) -> str | None:
+        return "other" if model._meta.app_label == self.app_label else None
+
+
+class TestRouters:
+    @pytest.mark.parametrize(("app_label", "model"), [("recommender", "recommender.Event"), ("shop", "shop.Product")])
+    def test_what_lists_join_lies_in_the_default_database(self, settings: Any, app_label: str, model: str) -> None:
+        settings.DATABASE_ROUTERS = [ToShop(app_label)]
+        (error,) = check_routers()
+        assert (error.id, error.msg) == ("recommender.E009", f"A database router sends {model} to 'other'.")
+
+    def test_others_may_lie_elsewhere(self, settings: Any) -> None:
+        settings.DATABASE_ROUTERS = [ToShop("sessions")]
+        assert check_routers() == []
 
 
 class TestInstallation:

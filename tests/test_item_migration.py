@@ -48,6 +48,19 @@ def test_the_item_model_may_come_after_the_first_migration(empty_database: str) 
     assert done.stdout.split("\n") == ["bigint", ""]
 
 
+def test_a_second_database_without_a_router_is_migrated_forth_and_back(empty_database: str) -> None:
+    """As test runners do with every database of DATABASES."""
+    environment = {
+        **os.environ,
+        "LEGACY_DATABASE_URL": empty_database,
+        "DJANGO_SETTINGS_MODULE": "tests.shop_that_grew.settings",
+    }
+    for arguments in ([], ["recommender", "zero"]):
+        argv = [sys.executable, "-m", "django", "migrate", *arguments, "--database", "legacy", "--verbosity", "0"]
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+
+
 def test_the_first_migration_may_make_it() -> None:
     assert item_dependency() == ("shop", "0001_initial")
 
