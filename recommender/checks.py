@@ -35,6 +35,7 @@ SELECT coalesce(installed_version, default_version), CASE WHEN NOT (
 ) THEN current_user END
 FROM pg_available_extensions WHERE name = 'vector'
 """
+CELERYS_OWN: Final = "default"  # name of the app that Celery makes where a project has none
 CHOICES: Final = {"CONSENT": LEVELS, "AUGMENTATIONS": AUGMENTATIONS}
 NO_SCHEDULE: Final = "TRAINING_INTERVAL_HOURS"  # may be None, as well as 0
 FOLDERS: Final = frozenset({"SPILL_FOLDER", "CHECKPOINT_FOLDER", "LAST_GOOD_FOLDER"})
@@ -113,7 +114,7 @@ def check_installation(**kwargs: Any) -> list[CheckMessage]:
         hint = f'Move "{MIDDLEWARE}" to the end of MIDDLEWARE.'
         message = "VisitorMiddleware stands before AuthenticationMiddleware, so it does not see who is logged in."
         found.append(Warning(message, hint=hint, id="recommender.W002"))
-    if current_app.main is None and not current_app.conf.broker_write_url:
+    if current_app.main in (None, CELERYS_OWN) and not current_app.conf.broker_write_url:
         hint = "Import your Celery app in your project's __init__.py, as Celery's page “First steps with Django” shows."
         message = "No Celery app is loaded, so “Retrain now” in admin cannot reach a worker."
         found.append(Warning(message, hint=hint, id="recommender.W003"))

@@ -250,6 +250,16 @@ class TestInstallation:
             ours.set_current()
 
 
+def test_celery_s_own_app_is_none() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "CELERY_BROKER_URL"} | {
+        "DJANGO_SETTINGS_MODULE": "tests.foreign_shop.settings",
+        "FOREIGN_ITEM_MODEL": "foreign_shop.Thing",
+    }
+    argv = [sys.executable, "-m", "django", "check"]
+    done = subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert "(recommender.W003) No Celery app is loaded" in done.stderr
+
+
 def test_a_server_that_is_away_is_named_and_costs_no_traceback() -> None:
     of_browser_tests = "DJANGO_ALLOW_ASYNC_UNSAFE"
     environment = {
