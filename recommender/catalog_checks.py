@@ -1,25 +1,35 @@
 """System checks of the shop's catalogue class: what is wrong in it should not first be seen on a page."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import FieldDoesNotExist, FieldError
+from django.db import NotSupportedError
 from django.db.models import F
 
 from recommender.catalog import Catalog, get_catalog, item_model
 from recommender.checks import TAG, check_item_model
 from recommender.exceptions import CatalogNotFound
 
+logger = logging.getLogger(__name__)
+
 # Catalogue lookups that are read by `values_list`.
 IN_VALUES: Final = ("title", "price_cents", "text", "attributes", "category", "added_at")
 # Catalogue lookups that a card shows, and the method that reads them.
 SHOWN: Final = {"title": "item_title", "category": "item_category", "price_cents": "item_price_cents"}
+HINTS: Final = {
+    "title": "Name a database field here. Where a title is translated or computed, name one that is always filled, and"
+    " override item_title(), which is what shoppers read.",
+    "available": "It may only filter: no slice, no union.",
+}
 
 
 @register(TAG)
 def check_catalog(**kwargs: Any) -> list[CheckMessage]:
-    """W001: a catalogue is registered. E002: its lookups lead to fields of the item model. W009: prices in cents."""
+    """W001: a catalogue is registered. E002: its lookups lead to fields of the item model, and it filters by such.
+    W009: prices in cents."""
     if check_item_model():
         return []  # reported there, and nothing here can be looked up
     try:
@@ -28,8 +38,13 @@ def check_catalog(**kwargs: Any) -> list[CheckMessage]:
         return [Warning("No catalogue is registered.", hint=str(error), id="recommender.W001")]
     name = type(catalog).__qualname__
     found: list[CheckMessage] = [
-        Error(f"{name}.{attribute} is wrong: {problem}", obj=type(catalog), id="recommender.E002")
-        for attribute, problem in (*_wrong_lookups(catalog), *_shown_of_many(catalog))
+        Error(
+            f"{name}.{attribute} is wrong: {problem}",
+            hint=HINTS.get(attribute),
+            obj=type(catalog),
+            id="recommender.E002",
+        )
+        for attribute, problem in (*_wrong_lookups(catalog), *_shown_of_many(catalog), *_wrong_available(catalog))
     ]
     if not found and catalog.price_cents and _has_decimals(catalog.price_cents):
         message = f"{name}.price_cents leads to a field with decimal places: a price of 9.99 would be 0.10."
@@ -59,6 +74,18 @@ def _wrong_lookups(catalog: Catalog) -> Iterator[tuple[str, str]]:
         str(items.select_related(*catalog.select_related).query)
     except FieldError as error:
         yield "select_related", str(error)
+
+
+def _wrong_available(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """As above, of what each list of each page would fail with; written as SQL, never run."""
+    try:
+        found = catalog.available(item_model()._default_manager.all())
+        str(found.order_by().filter(pk__isnull=False).values("pk").query)
+    except (FieldError, TypeError, NotSupportedError) as error:  # a name, a slice, a union
+        yield "available", str(error)
+    except Exception:
+        # The shop's own code may need a request, or tables that the migrate which runs this check is still to make.
+        logger.debug("available() was not checked.", exc_info=True)
 
 
 def _shown_of_many(catalog: Catalog) -> Iterator[tuple[str, str]]:

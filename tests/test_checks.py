@@ -118,6 +118,37 @@ class TestCatalog:
         with registered(type("ManyCatalog", (ProductCatalog,), {attribute: value})):
             assert ("recommender.E002" in found()) is is_wrong
 
+    @pytest.mark.parametrize(
+        "available",
+        [
+            lambda self, items: items.filter(is_activ=True),
+            lambda self, items: items.exclude(category__departmnt=1),
+            lambda self, items: items[:1000],
+            lambda self, items: items.union(items),
+        ],
+        ids=["a misspelt field", "a misspelt lookup", "a slice", "a union"],
+    )
+    def test_what_cannot_filter_is_an_error(self, available: Any) -> None:
+        with registered(type("WrongCatalog", (ProductCatalog,), {"available": available})):
+            assert "WrongCatalog.available is wrong" in found()["recommender.E002"]
+
+    @pytest.mark.parametrize(
+        "available",
+        [
+            lambda self, items: items.none(),
+            lambda self, items: items.order_by("-price_cents").distinct(),
+            lambda self, items: items.filter(pk__in=[item.pk for item in items]),  # no database here, as before migrate
+        ],
+        ids=["nothing", "an order", "a query"],
+    )
+    def test_what_may_filter_is_none(self, available: Any) -> None:
+        with registered(type("FineCatalog", (ProductCatalog,), {"available": available})):
+            assert found() == {}
+
+    def test_a_title_that_is_no_field_names_the_way(self) -> None:
+        with registered(type("WrongCatalog", (ProductCatalog,), {"title": "get_absolute_url"})):
+            assert "override item_title()" in found()["recommender.E002"]
+
     def test_a_text_where_a_list_belongs_is_an_error(self) -> None:
         class Sloppy(ProductCatalog):
             text: ClassVar = "name"
