@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import get_script_prefix
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -178,11 +179,11 @@ def not_me(request: HttpRequest, token: str) -> HttpResponse:
     if session is not None and session.get(SESSION_KEY) == token:
         del session[SESSION_KEY]
     forget_visitor(request)
-    return render(request, "recommender/not_me.html", {"is_done": True, "moved": moved})
+    return render(request, "recommender/not_me.html", {"is_done": True, "moved": moved, "root": get_script_prefix()})
 
 
 def see_other(request: HttpRequest, target: str) -> HttpResponseRedirect:
     """303 to a page of this shop, or to its root."""
     is_text = "\0" not in target and not any("\ud800" <= letter <= "\udfff" for letter in target)
     is_ours = is_text and url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure())
-    return HttpResponseRedirect(target if is_ours else "/", status=303)
+    return HttpResponseRedirect(target if is_ours else get_script_prefix(), status=303)

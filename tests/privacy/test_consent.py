@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.template import Context, RequestContext, Template
 from django.test import Client, RequestFactory, override_settings
+from django.test.utils import override_script_prefix
 from django.utils import timezone
 
 from recommender.capture.consent import Consent
@@ -223,6 +224,17 @@ def test_another_site_cannot_choose(browser: Client) -> None:
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "javascript:alert(1)"])
 def test_the_form_leads_to_no_other_site(browser: Client, db: None, target: str) -> None:
     assert browser.post("/recommender/consent/", {"level": "none", "next": target})["Location"] == "/"
+
+
+def test_without_a_way_back_all_lead_to_the_shop_wherever_it_is_mounted(
+    browser: Client, settings: Any, db: None
+) -> None:
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": []}]  # as a shop has it that does not replace ours
+    with override_script_prefix("/shop/"):
+        chosen = browser.post("/recommender/consent/", {"level": "none", "next": "https://evil.example/"})
+        undone = browser.post("/recommender/not-me/x:y:z/")
+    assert chosen["Location"] == "/shop/"
+    assert '<a href="/shop/">' in undone.content.decode()
 
 
 @pytest.mark.parametrize(

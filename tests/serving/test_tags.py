@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, Template
 from django.test import Client, RequestFactory
-from django.test.utils import override_settings
+from django.test.utils import override_script_prefix, override_settings
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy
@@ -259,6 +259,14 @@ def test_a_title_in_the_reader_s_language_may_come_late(products: list[Product])
     html = render("{% recommended_for_you title=words lazy=True %}", words=gettext_lazy("Popular now"))
     assert 'aria-label="Popular now"' in html
     assert render("before {% recommended_for_you n='12' lazy=True %} behind") == "before  behind"
+
+
+def test_answers_to_a_fetched_list_lead_to_the_shop_wherever_it_is_mounted(products: list[Product]) -> None:
+    place = render("{% recommended_for_you n=3 lazy=True %}")
+    url = re.search(r'data-recommender-lazy="([^"]+)"', place)[1]
+    with override_script_prefix("/shop/"):
+        html = Client().get(url).content.decode()
+    assert 'name="next" value="/shop/"' in html
 
 
 # --- a page cache
