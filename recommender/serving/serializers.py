@@ -11,6 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from recommender.capture.items import key_or_none
 from recommender.catalog import item_key, key_field
 from recommender.conf import conf
 from recommender.serving.cards import Card
@@ -51,6 +52,12 @@ class VisitorKeyField(serializers.UUIDField):
         return super().to_internal_value(data)
 
 
+def _keys_in(value: str) -> list[str]:
+    """What stands between the commas; and the whole, where that may be a key of the shop, as among texts."""
+    keys = [key for key in value.split(",") if key]
+    return [*keys, value] if "," in value and key_or_none(value) is not None else keys
+
+
 class ListParameters(serializers.Serializer):
     """What may be asked of every list."""
 
@@ -58,7 +65,8 @@ class ListParameters(serializers.Serializer):
         child=ItemKeyField(),
         required=False,
         max_length=MAX_EXCLUDED,
-        help_text="Keys that must not be in the list: repeated, or separated by commas.",
+        help_text="Keys that must not be in the list: repeated, or separated by commas. Where keys are texts, a value "
+        "with commas counts as one key, too.",
     )
     after = serializers.ListField(
         child=serializers.CharField(),
@@ -79,7 +87,7 @@ class ListParameters(serializers.Serializer):
         if "after" in parameters:
             data["after"] = parameters.getlist("after")
         sent = parameters.getlist("exclude")
-        keys = [key for value in sent for key in value.split(",") if key]
+        keys = [key for value in sent for key in _keys_in(value)]
         return {**data, "exclude": keys if len(sent) <= MAX_EXCLUDED else sent}  # empty ones count, too
 
     def get_fields(self) -> dict[str, serializers.Field]:

@@ -42,6 +42,8 @@ def main() -> None:
         for placement in PLACEMENTS
     }
     similar = Client().get(reverse("recommender:similar_items", args=[made[1].pk]))
+    left_out = {"placement": "trending", "n": 20, "exclude": made[4].pk}  # of texts, one with a comma
+    others = Client().get(reverse("recommender:recommendations"), left_out)
     html = Template("{% load recommender %}{% similar_items item n=2 %}").render(Context({"item": made[1]}))
     print(
         json.dumps(
@@ -52,6 +54,7 @@ def main() -> None:
                     {type(key).__name__ for key in ItemEmbedding.objects.values_list("item_id", flat=True)}
                 ),
                 "similar": [similar.status_code, [item["id"] for item in similar.json()["items"]]],
+                "others": [str(item["id"]) for item in others.json()["items"]],
                 "keys": [str(item.pk) for item in made],
                 "cards": html.count("<li"),
             }

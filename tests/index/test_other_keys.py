@@ -39,3 +39,4 @@ def test_every_list_works_with_other_keys(empty_database: str, model: str, key_t
     status, ids = came["similar"]
     assert (status, came["cards"]) == (200, 2)
     assert {str(key) for key in ids} == {key for number, key in enumerate(came["keys"]) if number not in (1, 7)}
+    assert came["keys"][4] not in came["others"] and came["keys"][1] in came["others"]
