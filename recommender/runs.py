@@ -39,6 +39,7 @@ _SAID: Final = {
     "events_until": gettext_noop("events until %(value)s"),
 }
 WARM_FROM, COLD_BECAUSE = "warm_from", "cold_because"  # of a run's counts: how it began
+LARGEST_SEED: Final = 2_147_483_647  # of the column
 ONE_ACTIVE_RUN: Final = "recommender_one_active_run"  # the constraint
 
 

@@ -165,3 +165,20 @@ def test_a_key_is_made_with_the_scopes_that_are_named() -> None:
     assert ApiKey.objects.get().scopes == ["events", "export"]
     with pytest.raises(CommandError, match="invalid choice"):
         output_of("recommender_api_key", "till", "--scope", "everything")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["recommender_api_key", "x" * 101], "at most 100 characters"),
+        (["recommender_api_key", " "], "cannot be blank"),
+        (["recommender_train", "--seed", "-4"], "from 0 to 2147483647"),
+        (["recommender_train", "--seed", "2147483648"], "from 0 to 2147483647"),
+        (["recommender_quality", "--days", "99999999"], "from 1 to 36500"),
+        (["recommender_ledger", "--days", "-5"], "from 0 to 36500"),
+        (["recommender_hold_back", "held.csv", "--days", "0"], "from 1 to 36500"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_refused_in_words(arguments: list[str], reason: str) -> None:
+    with pytest.raises(CommandError, match=reason):
+        call_command(*arguments)

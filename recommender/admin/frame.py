@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.contrib.admin.views.main import ERROR_FLAG
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 
@@ -15,6 +16,9 @@ class ListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # takes no argumen
     intro: Any = ""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if any("\0" in value for _name, values in request.GET.lists() for value in values):
+            # Postgres takes no NUL in a text: to admin a value like any other that no filter can have.
+            return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
         context = {"title": capfirst(str(self.opts.verbose_name_plural)), "intro": self.intro}
         return super().changelist_view(request, context | (extra_context or {}))
 

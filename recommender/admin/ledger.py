@@ -11,8 +11,9 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from recommender.admin.frame import framed
 from recommender.admin.quality import QUALITY_DAYS, quality_context
-from recommender.admin.read_only import DetailAdmin, ReadOnlyAdmin
+from recommender.admin.read_only import ReadOnlyAdmin
 from recommender.capture.ledger import lines
 from recommender.capture.partitions import has_default_rows
 from recommender.capture.quarantine import replay
@@ -23,7 +24,7 @@ PAYLOAD_SHOWN: Final = 120  # characters in the list
 
 
 @admin.register(LedgerEntry)
-class LedgerAdmin(DetailAdmin):
+class LedgerAdmin(ReadOnlyAdmin):
     """One page instead of a list: the entries of a day added up. And the report on the quality of the data."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -37,7 +38,7 @@ class LedgerAdmin(DetailAdmin):
         asked = request.GET.get("days", "")
         days = int(asked) if asked in map(str, QUALITY_DAYS) else QUALITY_DAYS[0]
         context = {"title": _("Data quality"), "days": days, "choices": QUALITY_DAYS, **quality_context(days)}
-        return self.render(request, "admin/recommender/ledgerentry/quality.html", None, context)
+        return framed(self, request, "admin/recommender/ledgerentry/quality.html", None, context)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -50,7 +51,7 @@ class LedgerAdmin(DetailAdmin):
             "has_default_rows": has_default_rows(),
             "title": _("Ledger"),
         }
-        return self.render(request, "admin/recommender/ledgerentry/list.html", None, context | (extra_context or {}))
+        return framed(self, request, "admin/recommender/ledgerentry/list.html", None, context | (extra_context or {}))
 
 
 @admin.register(QuarantinedEvent)

@@ -9,9 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from recommender.admin.labels import AUGMENTED
 from recommender.conf import conf
 from recommender.models import ModelVersion, TrainingSchedule
-from recommender.runs import Options
+from recommender.runs import LARGEST_SEED, Options
 
-LARGEST_SEED: Final = 2_147_483_647  # of the column
 LARGEST_EFFORT: Final = 20.0
 
 

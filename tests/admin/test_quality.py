@@ -1,9 +1,11 @@
 """The page of the data quality report: findings with a light and advice, columns a day, reached from both lists."""
 
+from datetime import date
+
 import pytest
 from django.test import Client
 
-from recommender.models import Event, Visitor
+from recommender.models import Event, LedgerEntry, Visitor
 from recommender.quality import measure
 from tests.admin.conftest import StaffClient
 from tests.quality.conftest import Add, add, products, shop  # noqa: F401  fixtures
@@ -43,6 +45,13 @@ def test_the_pages_of_events_and_of_the_ledger_lead_there(admin_client: Client, 
         assert PAGE in admin_client.get(f"/admin/recommender/{page}/").content.decode()
 
 
+def test_an_entry_of_the_ledger_is_a_page_that_nobody_edits(admin_client: Client, db: None) -> None:
+    counts = dict.fromkeys(("received", "stored", "duplicate", "quarantined", "refused"), 0)
+    entry = LedgerEntry.objects.create(day=date(2026, 11, 1), source=Event.Source.BEACON, **counts)
+    page = admin_client.get(f"/admin/recommender/ledgerentry/{entry.pk}/change/")
+    assert page.status_code == 200 and b'name="_save"' not in page.content
+
+
 def test_who_may_not_see_the_ledger_may_not_see_it(staff_client: StaffClient) -> None:
     client = staff_client("view_event")
     assert client.get(PAGE).status_code == 403
@@ -59,3 +68,9 @@ def test_a_database_that_takes_too_long_is_said_so(
     monkeypatch.setattr(measure, "_SKEW", slow)
     assert "ask for fewer days" in body(admin_client)
     assert Event.objects.count() == 104
+
+
+@pytest.mark.parametrize(("page", "name"), [("rule", "name"), ("event", "id"), ("quarantinedevent", "payload")])
+def test_a_filter_that_no_text_can_hold_leads_to_the_list(admin_client: Client, db: None, page: str, name: str) -> None:
+    answer = admin_client.get(f"/admin/recommender/{page}/", {name: "\0"}, follow=True)
+    assert answer.status_code == 200 and answer.redirect_chain

@@ -1,8 +1,9 @@
 """`manage.py recommender_api_key NAME --scope lists --scope events`: a key for another app, shown once."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand
 
 from recommender.api_keys import create_key
@@ -16,7 +17,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help='what the key is for, e.g. "newsletter"')
+        parser.add_argument("name", type=_name, help='what the key is for, e.g. "newsletter"')
         parser.add_argument(
             "--scope",
             action="append",
@@ -30,3 +31,10 @@ class Command(BaseCommand):
         scopes = ", ".join(key.scopes)
         self.stderr.write(f"API key “{key.name}” ({scopes}). It is shown only now:")
         self.stdout.write(plaintext)
+
+
+def _name(text: str) -> str:
+    try:
+        return str(ApiKey._meta.get_field("name").clean(text.strip(), None))
+    except ValidationError as error:
+        raise ArgumentTypeError(" ".join(error.messages)) from error

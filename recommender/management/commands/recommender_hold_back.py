@@ -9,6 +9,7 @@ from django.db import connection
 
 from recommender.conf import conf
 from recommender.exceptions import ReplayRefused
+from recommender.management.arguments import MOST_DAYS, whole_number
 from recommender.uplift.truth import hold_back
 
 
@@ -20,7 +21,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="CSV to write; it names visitors, so delete it afterwards")
-        parser.add_argument("--days", type=int, default=conf.HOLDOUT_DAYS, help="default: RECOMMENDER_HOLDOUT_DAYS")
+        days = whole_number(1, MOST_DAYS)
+        parser.add_argument("--days", type=days, default=conf.HOLDOUT_DAYS, help="default: RECOMMENDER_HOLDOUT_DAYS")
         parser.add_argument("--noinput", action="store_true", help="do not ask for the database's name")
 
     def handle(self, *args: Any, **options: Any) -> None:

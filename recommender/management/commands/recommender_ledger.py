@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from recommender.capture.ledger import COUNTS, Line, lines
 from recommender.capture.partitions import has_default_rows
+from recommender.management.arguments import MOST_DAYS, whole_number
 
 
 class Command(BaseCommand):
@@ -16,7 +17,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--days", type=int, default=31, help="how far back (default 31; 0: everything)")
+        parser.add_argument(
+            "--days", type=whole_number(0, MOST_DAYS), default=31, help="how far back (default 31; 0: everything)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = lines(options["days"] or None)

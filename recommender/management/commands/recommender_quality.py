@@ -1,7 +1,7 @@
 """`manage.py recommender_quality`: what arrives, what is wrong with it, and what to do."""
 
 import json
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
@@ -9,6 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from recommender.capture.tables import KINDS
 from recommender.exceptions import CatalogNotFound, ReportTooSlow
+from recommender.management.arguments import MOST_DAYS, whole_number
 from recommender.quality.findings import GREEN, RED, YELLOW
 from recommender.quality.report import DAYS, Report, quality_report
 
@@ -22,7 +23,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--days", type=_days, default=DAYS, help=f"how far back (default {DAYS})")
+        parser.add_argument(
+            "--days", type=whole_number(1, MOST_DAYS), default=DAYS, help=f"how far back (default {DAYS})"
+        )
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,9 +50,3 @@ class Command(BaseCommand):
             self.stdout.write(f"{styles[finding.light](f'{finding.light:<7}')} {finding.title}: {finding.text}")
             if finding.advice:
                 self.stdout.write(f"        {finding.advice}")
-
-
-def _days(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError("a whole number of days, 1 or more")
-    return int(text)

@@ -9,6 +9,7 @@ from recommender import runs
 from recommender.encoders.progress import Progress
 from recommender.exceptions import LeaseLost, RunAlreadyActive
 from recommender.leases import Lease, claim
+from recommender.management.arguments import whole_number
 from recommender.management.bar import Bar
 from recommender.models import ModelVersion, TrainingRun
 from recommender.training_failures import after_refusal
@@ -27,7 +28,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--seed", type=int, default=0, help="of every random choice; the same seed, data and start, the same model"
+            "--seed",
+            type=whole_number(0, runs.LARGEST_SEED),
+            default=0,
+            help="of every random choice; the same seed, data and start, the same model",
         )
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--cold", action="store_true", help="begin anew instead of going on from the live version")
