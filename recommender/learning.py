@@ -37,7 +37,7 @@ RANKER_EXAMPLES = 4_000  # visitors
 @dataclass(frozen=True, slots=True)
 class PipelineSettings:
     stack: StackSettings = StackSettings()
-    validation_share: float = 0.1  # newest events before the holdout, for the weights and the ranker
+    validation_share: float = 0.1  # newest of the visitors' days before the holdout, for the weights and the ranker
     holdout_days: float = 14.0
     full_training_days: float = 7.0  # of events, between two trainings from scratch
     min_buyers: int = 5

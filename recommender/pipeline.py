@@ -46,7 +46,7 @@ from recommender.evaluation.segments import by_history, by_segment, calibration
 from recommender.learning import Learned, PipelineSettings, go_on, moment, served_lists, taken, teach
 from recommender.stages import Stages
 
-MAX_HOLDOUT_SHARE = 0.1  # of all events
+MAX_HOLDOUT_SHARE = 0.1  # of the visitors' days
 JUDGE_VISITORS = 5_000
 
 

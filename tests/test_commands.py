@@ -57,6 +57,18 @@ class TestTrain:
         assert ended.value.returncode == 3
         assert f"or manage.py recommender_publish {version.pk}." in str(ended.value)
 
+    @pytest.mark.django_db
+    def test_a_version_that_nobody_judged_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        version = write_tiny_version(make_products(3))
+        ModelVersion.objects.update(verdict={**version.verdict, "holdout": {"visitors": 1}})
+
+        def publish_it(lease: Lease, *_others: object) -> None:
+            ModelVersion.objects.update(run=lease.run_id)
+            lease.publish_or_refuse(True)
+
+        monkeypatch.setattr("recommender.management.commands.recommender_train.carry_out", publish_it)
+        assert "Not judged: visitors asked 1, needed 20" in output_of("recommender_train")
+
     @pytest.mark.django_db(transaction=True)
     def test_what_was_left_out_is_told_and_written_down(self) -> None:
         visitor, products = Visitor.objects.create(), make_products(3)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommender.capture.tables import PURCHASE, EventLog, ItemTable
+from recommender.capture.tables import PURCHASE, VIEW, EventLog, ItemTable
 from recommender.dataset.item_encoder import NAME as ITEM_ENCODER
 from recommender.dataset.item_encoder import fuse_parts, unpack_encoder
 from recommender.dataset.link_packing import unpack_links
@@ -123,6 +123,16 @@ def habits(visitors: int = 60, days: int = 24) -> EventLog:
     own = [rng.choice(40, 3, replace=False) + 1 for _ in range(visitors)]
     times = [(day, visitor) for day in range(days) for visitor in range(visitors)]
     return log_of([(who + 1, int(rng.choice(own[who])), PURCHASE, START + day * DAY + who) for day, who in times])
+
+
+def test_one_busy_visitor_switches_off_neither_gate_nor_weights_nor_ranker() -> None:
+    shop = camps(visitors=60, events=8)
+    rows = [(visitor, item, PURCHASE, at) for visitor, item, at in zip(shop.visitor, shop.item, shop.at, strict=True)]
+    looks = [(999, look % 40 + 1, VIEW, int(shop.at[-1]) + 3 * look) for look in range(5_000)]
+    table, verdict, _ = train(log_of(rows + looks), catalogue(40))
+    assert verdict.holdout["visitors"] >= 40
+    assert table.ranker
+    assert len({part.weight for part in table.parts}) > 1
 
 
 def test_a_ranker_that_a_baseline_beats_goes_back_to_its_start() -> None:

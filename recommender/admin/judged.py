@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from recommender.admin.charts import bar, number, share_text
 from recommender.admin.labels import RANKERS, SEGMENTS, label
 from recommender.admin.plots import calibration_plot
+from recommender.evaluation.gate import MIN_VISITORS
 
 HEADLINE = "ndcg@10"
 
@@ -23,6 +24,12 @@ def judged(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "calibration_plot": calibration_plot(calibration) if calibration else "",
         "reliability": [_history(row) for row in verdict.get("by_history") or []],
     }
+
+
+def asked_too_few(verdict: Mapping[str, Any]) -> int | None:
+    """How many visitors were asked, where the gate did not compare for want of them; else None."""
+    asked = (verdict.get("holdout") or {}).get("visitors")
+    return None if asked is None or asked >= MIN_VISITORS else int(asked)
 
 
 def _segment(name: str, found: Mapping[str, Any]) -> dict[str, Any]:

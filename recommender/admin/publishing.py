@@ -10,6 +10,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from recommender.admin.judged import asked_too_few
 from recommender.admin.read_only import DetailAdmin
 from recommender.delivery import ESTIMATE_TASK, ask
 from recommender.exceptions import RecommenderError
@@ -93,6 +94,7 @@ class PublishingPages(DetailAdmin):
             "version": version,
             "live": live,
             "title": title,
+            "asked_too_few": asked_too_few(version.verdict),
             "quality": score(version),
             "live_quality": score(live),
         }

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from recommender import runs, schedule
 from recommender.admin.audit import history
+from recommender.admin.judged import asked_too_few
 from recommender.admin.labels import COLD, COUNTS, LEFT_OUT, augmented, duration, label
 from recommender.admin.live import elapsed_seconds, live_context
 from recommender.admin.metrics import metric_charts
@@ -79,6 +80,7 @@ class TrainingRunAdmin(DetailAdmin):
             "version": version,
             "advice": after_refusal(version.pk) if version and version.has_vectors and not version.is_live else "",
             "metrics": metric_charts(version.verdict) if version else [],
+            "asked_too_few": asked_too_few(version.verdict) if version else None,
             "counts": [
                 (label(COUNTS, name), _worded(value)) for name, value in obj.counts.items() if name != "left_out"
             ],

@@ -17,7 +17,7 @@ from recommender.admin.compare import comparison
 from recommender.admin.dashboard import dashboard
 from recommender.admin.estimates import estimated
 from recommender.admin.item_pages import item_map, neighbours
-from recommender.admin.judged import judged
+from recommender.admin.judged import asked_too_few, judged
 from recommender.admin.labels import PARTS, RANKERS, augmentation, label
 from recommender.admin.metrics import metric_charts
 from recommender.admin.publishing import HEADLINE, PublishingPages, find_version, may_publish, score
@@ -63,6 +63,7 @@ class ModelVersionAdmin(PublishingPages):
         return {
             "version": obj,
             "metrics": metric_charts(obj.verdict),
+            "asked_too_few": asked_too_few(obj.verdict),
             "parts": [
                 (label(PARTS, part["name"]), bar(weight), share_text(weight, 0), part["stop"] - part["start"])
                 for part in obj.parts

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,8 @@ from recommender.capture.tables import PURCHASE, EventLog
 from recommender.dataset.distinct import distinct
 
 DAY = 86_400  # seconds
-ENOUGH_BUYERS = 20  # to ask them alone
+ENOUGH_VISITORS = 20  # to ask them; so many buyers are asked alone
+WIDEST_SHARE: Final = 1 / 3  # of the log's time, where a shorter holdout would ask fewer than ENOUGH_VISITORS
 SESSION_GAP = 1_800  # seconds without an event that end a session
 
 
@@ -33,11 +35,40 @@ class Holdout:
 
 
 def holdout_start(log: EventLog, share: float, days: float = math.inf) -> int:
-    """The cut: the newest `share` of the events lie behind it, but nothing older than `days` before the newest."""
+    """The cut: the newest `share` of the visitors' days lie behind it, but nothing older than `days` before the newest.
+
+    Days and not events: one visitor who looks at thousands of items in an evening would be a holdout that asks nobody
+    else. Where that asks fewer than `ENOUGH_VISITORS`, the newest cut that asks so many, if there is one within `days`
+    and `WIDEST_SHARE`.
+    """
     if not len(log):
         return 0
-    by_share = int(log.at[int(len(log) * (1 - share))])
-    return by_share if math.isinf(days) else max(int(log.at[-1] - days * DAY), by_share)
+    begins, first, last = _visits(log)
+    newest = int(log.at[-1])
+    oldest = newest - days * DAY
+    cut = int(max(begins[int(len(begins) * (1 - share))], oldest))
+    if _asked(first, last, np.array([cut]))[0] >= ENOUGH_VISITORS:
+        return cut
+    oldest = max(oldest, newest - (newest - int(log.at[0])) * WIDEST_SHARE)
+    earlier = last[(last >= oldest) & (last < cut)]  # the later the cut, the more events to learn from
+    enough = earlier[_asked(first, last, earlier) >= ENOUGH_VISITORS]
+    return int(enough[-1]) if len(enough) else cut
+
+
+def _visits(log: EventLog) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """(when each day of each visitor begins [days], the first [visitors] and the last event of each), all ascending."""
+    order = np.argsort(log.visitor, kind="stable")  # in time order within a visitor
+    visitor, at = log.visitor[order], log.at[order]
+    is_first = np.ones(len(visitor) + 1, dtype=bool)
+    is_first[1:-1] = visitor[1:] != visitor[:-1]
+    is_new_day = is_first[:-1].copy()
+    is_new_day[1:] |= at[1:] // DAY != at[:-1] // DAY
+    return np.sort(at[is_new_day]), np.sort(at[is_first[:-1]]), np.sort(at[is_first[1:]])
+
+
+def _asked(first: NDArray[np.int64], last: NDArray[np.int64], cuts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """[cuts] how many visitors have events on both sides of each; from all their first and last events, ascending."""
+    return np.searchsorted(first, cuts) - np.searchsorted(last, cuts)
 
 
 def split_by_time(log: EventLog, at: int) -> tuple[EventLog, Holdout]:
@@ -49,7 +80,7 @@ def split_by_time(log: EventLog, at: int) -> tuple[EventLog, Holdout]:
     train, later = log.before(at), _of_known(log, at)
     bought = later.where(later.kind == PURCHASE)
     buyers, visitors = (len(distinct(part.visitor)) for part in (bought, later))
-    if buyers >= min(ENOUGH_BUYERS, visitors):
+    if buyers >= min(ENOUGH_VISITORS, visitors):
         later = bought
     visitor, item = first_sessions(later)
     return train, Holdout(visitor, item, at)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_VISITORS = 20  # fewer holdout visitors tell nothing: then the gate checks the vectors only
+MIN_VISITORS = 20  # fewer holdout visitors tell nothing: then the gate checks the vectors only, and says so
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,18 @@ def test_a_refused_version_says_why_before_it_can_be_published(
     assert "below popularity" in admin_client.get(page(refused, "publish/")).content.decode()
 
 
+@pytest.mark.parametrize(("visitors", "is_said"), [(1, True), (19, True), (20, False)])
+def test_a_version_that_too_few_visitors_were_asked_about_says_so(
+    admin_client: Client, versions: tuple[ModelVersion, ModelVersion], visitors: int, is_said: bool
+) -> None:
+    old, _ = versions
+    old.verdict = {"passed": True, "reasons": [], "metrics": {}, "holdout": {"visitors": visitors, "start": ""}}
+    old.save()
+    run = f"/admin/recommender/trainingrun/{old.run_id}/change/"
+    for url in (page(old), page(old, "publish/"), run):
+        assert (f"Not judged: {visitors} visitor" in admin_client.get(url).content.decode()) is is_said
+
+
 def test_a_version_without_vectors_cannot_be_published(
     admin_client: Client, versions: tuple[ModelVersion, ModelVersion]
 ) -> None:

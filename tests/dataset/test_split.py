@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from recommender.capture.tables import PURCHASE, VIEW
+from recommender.capture.tables import PURCHASE, VIEW, EventLog
 from recommender.dataset.split import holdout_start, lesson, split_by_time
 from tests.event_logs import DAY, START, log_of
 
@@ -43,10 +44,52 @@ def test_a_single_buyer_among_many_who_look_is_not_asked_alone() -> None:
     assert len(holdout) == 39 and set(holdout.item.tolist()) == {"b"}
 
 
-def test_the_holdout_is_never_more_than_a_tenth_of_the_events() -> None:
-    log = log_of([(1, 1, VIEW, START + hour * 3_600) for hour in range(100)])
+def test_the_holdout_is_never_more_than_a_tenth_of_the_visitors_days() -> None:
+    log = log_of([(1, 1, VIEW, START + day * DAY) for day in range(100)])
     start = holdout_start(log, share=0.1, days=30)
     assert int((log.at >= start).sum()) == 10
+
+
+def test_a_visitor_who_looks_at_thousands_of_items_does_not_move_the_cut() -> None:
+    shop = [(visitor, day, PURCHASE, START + day * DAY + visitor) for day in range(8) for visitor in range(60)]
+    evening = [(99, item, VIEW, START + 7 * DAY + 60 + 3 * item) for item in range(10_000)]
+    cut = holdout_start(log_of(shop), 0.1, 14)
+    busy = log_of(shop + evening)
+    start = holdout_start(busy, 0.1, 14)
+    assert start == cut + 1  # seconds: two more of 480 days
+    _, holdout = split_by_time(busy, start)
+    assert len(np.unique(holdout.visitor)) == 47
+
+
+def crowd_at_the_end(known: int, days: int = 30) -> EventLog:
+    """Some come every day; on the last evening a thousand come once."""
+    regulars = [(visitor, day, VIEW, START + day * DAY + visitor) for day in range(days) for visitor in range(known)]
+    return log_of(regulars + [(1_000 + new, new, VIEW, START + (days - 1) * DAY + 100 + new) for new in range(1_000)])
+
+
+def test_the_cut_goes_back_until_enough_visitors_are_asked() -> None:
+    log = crowd_at_the_end(known=25)
+    start = holdout_start(log, 0.1, 14)
+    assert start == START + 29 * DAY + 5  # the last twenty of those who are known
+    _, holdout = split_by_time(log, start)
+    assert holdout.visitor.tolist() == list(range(5, 25))
+
+
+def test_the_cut_stays_where_none_asks_enough_visitors() -> None:
+    assert holdout_start(crowd_at_the_end(known=19), 0.1, 14) == START + 29 * DAY + 943  # a tenth: 157 of the crowd
+
+
+@pytest.mark.parametrize(("days", "is_moved"), [(14, False), (20, True)])
+def test_the_cut_goes_back_no_further_than_the_days_that_were_set(days: int, is_moved: bool) -> None:
+    log = crowd_at_the_end(known=25, days=100)
+    gone = log.where((log.visitor > 1_000) | (log.at < START + 83 * DAY))  # the regulars stay away for 17 days
+    assert (holdout_start(gone, 0.1, days) == START + 82 * DAY + 5) is is_moved
+
+
+def test_the_cut_leaves_two_thirds_of_the_time_to_learn_from() -> None:
+    rows = [(visitor, day, VIEW, START + day * DAY + visitor) for day in range(5) for visitor in range(25)]
+    crowd = [(1_000 + new, 1, VIEW, START + 9 * DAY + new) for new in range(1_000)]
+    assert holdout_start(log_of(rows + crowd), 0.1, 14) > START + 9 * DAY
 
 
 def test_an_empty_log_splits_into_nothing() -> None:

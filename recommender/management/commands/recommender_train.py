@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from recommender import runs
 from recommender.encoders.progress import Progress
+from recommender.evaluation.gate import MIN_VISITORS
 from recommender.exceptions import LeaseLost, RunAlreadyActive
 from recommender.leases import Lease, claim
 from recommender.management.arguments import whole_number
@@ -78,6 +79,11 @@ class Command(BaseCommand):
         if run.status == Status.PUBLISHED:
             version = ModelVersion.objects.get(run=run)
             self.stdout.write(self.style.SUCCESS(f"{version} is live: {version.item_count} items."))
+            asked = version.verdict.get("holdout", {}).get("visitors", MIN_VISITORS)
+            if asked < MIN_VISITORS:
+                self.stdout.write(
+                    f"Not judged: visitors asked {asked}, needed {MIN_VISITORS}; checked for defects only."
+                )
             for name, metrics in version.verdict.get("metrics", {}).items():
                 scores = "  ".join(f"{metric} {value:.4f}" for metric, value in metrics.items())
                 self.stdout.write(f"  {name:<12} {scores}")
