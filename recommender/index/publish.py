@@ -39,7 +39,7 @@ def publish(version: ModelVersion, by: Any = None) -> ModelVersion:
 
 
 def roll_back(by: Any = None) -> ModelVersion:
-    """Serve the version again that was published before the live one; called twice it goes back two.
+    """Serve the version again that was live before the live one was published; called twice it goes back two.
 
     Args:
         by: who does it, see `audit.record`.
@@ -58,16 +58,35 @@ def roll_back(by: Any = None) -> ModelVersion:
 
 def roll_back_target() -> ModelVersion | None:
     """The version that `roll_back` would serve; None where there is none with vectors."""
-    once_live = ModelVersion.objects.filter(published_at__isnull=False, has_vectors=True, is_live=False)
-    live = ModelVersion.objects.filter(is_live=True).first()
-    if live is not None:
-        once_live = once_live.filter(published_at__lt=live.published_at)
-    return once_live.order_by("-published_at").first()
+    order = _published_in_order()
+    live = ModelVersion.objects.filter(is_live=True, pk__in=order).first()
+    before = order[: order.index(live.pk)] if live else order
+    servable = ModelVersion.objects.filter(pk__in=before, has_vectors=True).in_bulk()
+    return next((servable[version_id] for version_id in reversed(before) if version_id in servable), None)
+
+
+def _published_in_order() -> list[int]:
+    """Keys of the versions that were published, each once, in the order of the last time; without those rolled back
+    from since.
+
+    By the audit, since a clock may be set back, and a version that was fled from was published before its successor,
+    too; what is older than the audit goes by its time.
+    """
+    once_live = ModelVersion.objects.exclude(published_at=None).order_by("published_at")
+    order = dict.fromkeys(once_live.values_list("pk", flat=True))
+    flips = AuditEntry.objects.filter(act__in=[Act.PUBLISH, Act.ROLL_BACK], version__isnull=False).order_by("pk")
+    for version_id, act in flips.values_list("version_id", "act"):
+        if act == Act.PUBLISH:
+            order.pop(version_id, None)
+        else:
+            while order and next(reversed(order)) != version_id:
+                order.popitem()
+        order[version_id] = None
+    return list(order)
 
 
 def _flip(version_id: int, act: str, by: Any) -> ModelVersion:
-    """Under the publish lock. Published, it becomes the youngest of those that were live; rolled back to, it keeps its
-    place."""
+    """Under the publish lock. The audit entry is also the order that `roll_back` goes by."""
     version = ModelVersion.objects.filter(pk=version_id).first()
     if version is None or not version.has_vectors or not has_partition(version_id):
         raise VersionNotServable(_("This version has no vectors any more: publish another one, or retrain."))

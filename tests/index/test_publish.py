@@ -1,11 +1,21 @@
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from recommender.exceptions import NothingToRollBack, VersionNotServable
-from recommender.index.publish import forget_live_version, live_version, pin, prune, publish, roll_back
+from recommender.index.publish import (
+    forget_live_version,
+    live_version,
+    pin,
+    prune,
+    publish,
+    roll_back,
+    roll_back_target,
+)
 from recommender.models import AuditEntry, ItemEmbedding, ModelVersion
 from tests.worlds import make_products, publish_tiny_version, write_tiny_version
 
@@ -71,6 +81,38 @@ def test_rolling_back_skips_what_was_replaced_by_hand() -> None:
     publish(good)
     publish_tiny_version(products)
     assert roll_back() == good
+
+
+def test_rolling_back_never_goes_to_a_version_that_was_rolled_back_from() -> None:
+    products = make_products(3)
+    good, bad = publish_tiny_version(products), publish_tiny_version(products)
+    assert roll_back() == good
+    newer = publish_tiny_version(products)
+    assert roll_back_target() == good
+    publish(bad)  # by hand it is one to go back to again
+    publish_tiny_version(products)
+    assert [roll_back(), roll_back(), roll_back()] == [bad, newer, good]
+    assert roll_back_target() is None
+
+
+def test_a_clock_that_was_set_back_does_not_change_what_comes_before() -> None:
+    products = make_products(3)
+    first = publish_tiny_version(products)
+    ModelVersion.objects.update(published_at=timezone.now() + timedelta(days=400))
+    second = publish_tiny_version(products)
+    assert roll_back_target() == first
+    publish_tiny_version(products)
+    assert [roll_back(), roll_back()] == [second, first]
+
+
+def test_versions_that_are_older_than_the_audit_go_by_their_time() -> None:
+    products = make_products(3)
+    first, second = publish_tiny_version(products), publish_tiny_version(products)
+    AuditEntry.objects.all().delete()
+    third = publish_tiny_version(products)
+    assert [roll_back(), roll_back()] == [second, first]
+    publish(third)
+    assert roll_back_target() == first
 
 
 def test_pruning_keeps_the_live_and_the_newest_versions(settings) -> None:
