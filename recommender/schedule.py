@@ -16,6 +16,8 @@ from recommender.models import AuditEntry, Event, TrainingRun, TrainingSchedule
 from recommender.models.operations import DAY_HOURS
 from recommender.runs import request_run
 
+SKEW = timedelta(hours=1)  # that the database's clock may be ahead of this machine's
+
 
 def request_run_if_due() -> TrainingRun | None:
     """The scheduled training: when it is due, and there is something to learn."""
@@ -39,11 +41,13 @@ def next_due(plan: TrainingSchedule, now: datetime) -> datetime | None:
     """When the next scheduled training is due, `now` where that is past; None while the schedule is off.
 
     With an hour of the day, days are counted from the last such hour before the newest run, so that a training that
-    started a few minutes late does not move the following ones.
+    started a few minutes late does not move the following ones. A run from the future says that a clock was ahead once:
+    it counts as none, or nothing would be trained until that day.
     """
     if not plan.is_on:
         return None
-    newest = TrainingRun.objects.order_by("-pk").values_list("created_at", flat=True).first()
+    runs = TrainingRun.objects.filter(created_at__lte=now + SKEW)
+    newest = runs.order_by("-pk").values_list("created_at", flat=True).first()
     if newest is None:
         return now
     if plan.hour is None:

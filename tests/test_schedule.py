@@ -58,6 +58,17 @@ def test_the_stored_row_wins_over_the_setting(enough_events: None, settings: Any
     assert TrainingSchedule.objects.count() == 1
 
 
+@pytest.mark.parametrize("hour", [None, 3])
+def test_a_clock_that_was_ahead_once_does_not_stop_the_trainings(hour: int | None) -> None:
+    now = timezone.now()
+    plan = TrainingSchedule(every_hours=24, hour=hour)
+    trained_at(now - timedelta(hours=50))
+    trained_at(now + timedelta(days=400))
+    assert schedule.is_due(plan, now)
+    trained_at(now + timedelta(seconds=2))  # by the database's clock
+    assert not schedule.is_due(plan, now + timedelta(seconds=1))
+
+
 @pytest.mark.parametrize(
     ("every_hours", "began", "due"),
     [
