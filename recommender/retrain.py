@@ -20,12 +20,12 @@ from recommender.dataset.cleaning import cap_quantities
 from recommender.dataset.distinct import distinct
 from recommender.encoders.progress import Progress, Report
 from recommender.encoders.stack import StackSettings
-from recommender.encoders.tables import Cold
+from recommender.encoders.tables import Cold, EmbeddingTable
 from recommender.encoders.training import choose_device
 from recommender.encoders.warm import NAME as LEFT
 from recommender.encoders.warm import Left, read
 from recommender.evaluation.gate import Verdict
-from recommender.exceptions import ArtifactCorrupt, NotEnoughData
+from recommender.exceptions import ArtifactCorrupt, InvalidVectors, NotEnoughData
 from recommender.index.artifacts import read_artifact
 from recommender.index.publish import prune, publish
 from recommender.index.writer import write_version
@@ -60,8 +60,8 @@ def retrain(run: TrainingRun, report: Report) -> Verdict:
     table, verdict = train_version(log, items, settings, report, left=left, cut=cut, checkpoints=checkpoints)
     _tell_start(run, counts, _start(live, table.cold))
     report(Progress("publish", len(STAGES), len(STAGES), fraction=1.0 - STAGES["publish"]))
-    version = write_version(run, table, verdict.as_json())
-    if verdict.passed:
+    version = _written(run, table, verdict)
+    if version and verdict.passed:
         with transaction.atomic():
             hold(run)  # a run that is cancelled or taken over at the last moment publishes nothing
             publish(version, [(gettext_noop("Run %(id)s"), {"id": run.pk})])
@@ -69,6 +69,16 @@ def retrain(run: TrainingRun, report: Report) -> Verdict:
     if checkpoints:
         checkpoints.clear()
     return verdict
+
+
+def _written(run: TrainingRun, table: EmbeddingTable, verdict: Verdict) -> ModelVersion | None:
+    """The stored version; None where vectors cannot be stored and the gate has refused them: it says what is wrong."""
+    try:
+        return write_version(run, table, verdict.as_json())
+    except InvalidVectors:
+        if verdict.passed:
+            raise
+        return None
 
 
 def _clean_events(until: datetime | None) -> tuple[EventLog, dict[str, Any]]:

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from recommender.encoders.tables import Cold
 from recommender.encoders.warm import NAME as LEFT
-from recommender.models import ModelArtifact, TrainingRun
+from recommender.evaluation.gate import judge
+from recommender.models import ModelArtifact, ModelVersion, TrainingRun
 from recommender.retrain import _left, pipeline_settings
 from recommender.runs import retry
+from tests.tiny_tables import tiny_table
 from tests.training_worlds import make_trainable_shop
 from tests.worlds import make_products, publish_tiny_version
 
@@ -32,6 +34,19 @@ def test_the_second_run_goes_on_from_the_first_unless_it_is_asked_not_to(setting
     assert second.counts["warm_from"] == first.version.pk and "cold_because" not in second.counts
     assert third.counts["cold_because"] == Cold.ASKED
     assert third.counts["augmentations"] == ["edges"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_vectors_with_nan_are_refused_with_the_gates_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tiny_table(make_trainable_shop())
+    table.vector[[1, 2]] = np.nan
+    verdict = judge(table.vector, len(table.item), {}, {}, {"visitors": 0})
+    monkeypatch.setattr("recommender.retrain.train_version", lambda *_args, **_options: (table, verdict))
+    with pytest.raises(CommandError, match="2 vectors hold NaN") as ended:
+        call_command("recommender_train", verbosity=0)
+    assert ended.value.returncode == 3
+    assert TrainingRun.objects.get().status == Status.REFUSED
+    assert not ModelVersion.objects.exists()
 
 
 @pytest.mark.django_db
