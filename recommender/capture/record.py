@@ -107,7 +107,7 @@ def deliver(
 
     def send(sender: Sender | None, charge: Charge | None, trusts_cookie: bool = True) -> Outcome:
         rejected = checked.rejected
-        if not checked.drafts and not seen:
+        if not checked.drafts and not seen and not isinstance(by, Visitor):
             sender, rejected = NOBODY, list(map(_of_nobody, rejected))
         sender = sender or _sender(by, doubt, trusts_cookie)
         if sender is None:

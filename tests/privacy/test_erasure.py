@@ -223,6 +223,14 @@ def test_a_row_of_nobody_in_quarantine_names_nobody(
     assert '"kind": "like"' in payload and token not in payload
 
 
+def test_a_row_in_quarantine_of_a_visitor_that_an_app_names_goes_with_it(product: Product) -> None:
+    visitor = Visitor.objects.create()
+    record_events(visitor, [{"item": product.pk, "kind": "like"}], source=Event.Source.SHOP)
+    assert QuarantinedEvent.objects.get().visitor == visitor
+    erase(visitor)
+    assert not QuarantinedEvent.objects.exists()
+
+
 @pytest.fixture
 def outage(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """`outage(True)`: events go to disk, and stay there until the test drains them."""
