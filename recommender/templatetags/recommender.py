@@ -171,7 +171,7 @@ def _render(
         "token": found.token,
         "heading_id": f"recommender-{token_hex(4)}",  # the same list may stand on a page twice
         "cards": cards,
-        **_feedback(context),
+        **(_feedback(context) if found.token else {}),  # without it nothing could be said of the list
     }
     return _rendered(context, template, shown)
 

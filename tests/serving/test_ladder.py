@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.core.signals import request_started
 from django.db import OperationalError, connections
-from django.test import Client
+from django.template import Context, Template
+from django.test import Client, RequestFactory
 from django.utils.translation import override
 
 from recommender.api_keys import create_key
@@ -58,6 +59,22 @@ def test_the_last_good_list_is_shown_while_the_database_is_away(take_database_aw
     assert (found.rung, found.version_id, found.token) == ("last_good", version.pk, "")
     assert names(found) == ["Product 0", "Product 2", "Product 3", "Product 4"]  # more are kept than were asked for
     assert [entry.slot for entry in found.entries] == [1, 2, 3, 4]
+
+
+def test_a_kept_list_asks_nothing_since_no_token_could_prove_the_answer() -> None:
+    publish_tiny_version(make_products(6))
+
+    def page() -> str:
+        request = RequestFactory().get("/")
+        request.session = {}  # type: ignore[assignment]
+        source = Template("{% load recommender %}{% recommended_for_you n=4 %}")
+        return source.render(Context({"request": request}))
+
+    assert 'name="answer"' in page()
+    for _ in range(breakers.FAILURES):
+        breakers.breaker("popular").failed()
+    kept = page()
+    assert kept.count("data-recommender-item") == 4 and "answer" not in kept and "<form" not in kept
 
 
 def test_behind_a_personal_list_the_one_for_everybody_is_kept(take_database_away) -> None:
