@@ -1,11 +1,13 @@
 """ "Not for me" and "more like this": believed with the list's token only, at work in the next list, taken back by
 saying it again."""
 
+import re
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.template import Context, Template
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from recommender.capture.accounts import account_visitor
@@ -100,6 +102,22 @@ def test_said_again_it_is_taken_back(browser: Client) -> None:
     say(browser, token=found["token"], less=item)
     assert say(browser, token=found["token"], more=item).json()["value"] == "more"
     assert Feedback.objects.get().value == Feedback.Value.MORE
+
+
+@pytest.mark.parametrize("tag", ["recommended_for_you", "similar_items item"])
+def test_what_was_said_stands_on_the_next_page(products: list[Product], tag: str) -> None:
+    """Else it looks forgotten, and saying it once more takes it back."""
+    visitor = Visitor.objects.create(user=User.objects.create_user("household-1"))
+    make_event(visitor, products[0], VIEW)
+    Feedback.objects.create(visitor=visitor, item=products[8], value=Feedback.Value.MORE, placement="for_you")
+    request = RequestFactory().get("/")
+    request.user, request.session = visitor.user, {}  # type: ignore[assignment]
+    page = Template(f"{{% load recommender %}}{{% {tag} n=30 %}}")
+    html = page.render(Context({"request": request, "item": products[0]}))
+    buttons = dict(re.findall(r'value="(\w+:\d+)" aria-pressed="(\w+)"', html))
+    assert len(buttons) > 8
+    assert [said for said, pressed in buttons.items() if pressed == "true"] == [f"more:{products[8].pk}"]
+    assert html.count("data-recommender-said") == 1
 
 
 def test_without_scripts_the_form_leads_back(browser: Client) -> None:

@@ -15,7 +15,6 @@ from recommender.savepoints import unharmed
 from recommender.serving.arrange import Arranged, Limit, arrange, relevance_of
 from recommender.serving.available import Taken, take_available
 from recommender.serving.entries import Answer, Found, Shown
-from recommender.serving.opinions import refused_items
 from recommender.serving.page import Asked
 from recommender.serving.rules import Wishes, wishes_for
 from recommender.serving.trials import Trials, draw, plan_trials
@@ -75,7 +74,7 @@ def left_out(asked: Asked) -> frozenset[Any]:
     try:
         with nullcontext() if is_known else unharmed():
             if not days and not is_known:
-                return asked.page.once(("refused", visitor.pk), lambda: refused_items(visitor))
+                return asked.page.opinions(visitor).refused
             history = asked.page.history(visitor)
     except Error:
         logger.warning("What a visitor bought or refused could not be read; it is not left out.", exc_info=True)

@@ -216,5 +216,5 @@ def _opinions(rows: list[Any]) -> Opinions:
         kind: unpack_vectors([row[3] for row in known[kind]]) if known[kind] else np.zeros((0, 0), np.float32)
         for kind in (LESS, MORE)
     }
-    refused = frozenset(row[0] for row in rows if row[1] == LESS)
-    return Opinions(refused, vectors[LESS], tuple(row[0] for row in known[MORE]), vectors[MORE])
+    refused, wanted = (frozenset(row[0] for row in rows if row[1] == kind) for kind in (LESS, MORE))
+    return Opinions(refused, wanted, vectors[LESS], tuple(row[0] for row in known[MORE]), vectors[MORE])

@@ -20,11 +20,12 @@ class Opinions:
     """Items that a visitor spoke of.
 
     Attributes:
-        refused: keys; all of them, in the version or not. liked: keys of the rows of liked_vectors [n, dim].
-        refused_vectors: [n, dim] of those that the version knows.
+        refused, wanted: keys of "not for me" and "more like this"; all of them, in the version or not.
+        liked: keys of the rows of liked_vectors [n, dim]. refused_vectors: [n, dim] of those that the version knows.
     """
 
     refused: frozenset[Any] = frozenset()
+    wanted: frozenset[Any] = frozenset()
     refused_vectors: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     liked: tuple[Any, ...] = ()
     liked_vectors: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
@@ -68,9 +69,12 @@ def _nearness(version: ModelVersion, alike: Floats, spoken_of: Floats) -> Floats
     return np.asarray(np.maximum(cosine - ALIKE, 0.0) / (1.0 - ALIKE), dtype=np.float32)
 
 
-def refused_items(visitor: Visitor | None) -> frozenset[Any]:
-    """Keys of what the visitor does not want to see, for lists that read no history; one statement."""
+def read_opinions(visitor: Visitor | None) -> Opinions:
+    """Without vectors, for lists that read no history; one statement."""
     if visitor is None:
-        return frozenset()
-    refused = Feedback.objects.filter(visitor=visitor.pk, value=Feedback.Value.LESS)
-    return frozenset(refused.values_list("item_id", flat=True))
+        return Opinions()
+    said = list(Feedback.objects.filter(visitor=visitor.pk).values_list("item_id", "value"))
+    refused, wanted = (
+        frozenset(item for item, value in said if value == each) for each in (Feedback.Value.LESS, Feedback.Value.MORE)
+    )
+    return Opinions(refused, wanted)

@@ -10,6 +10,7 @@ from django.db.models import Model
 from recommender.catalog import get_catalog
 from recommender.models import ModelVersion, Placement, Visitor
 from recommender.serving.history import History, read_history
+from recommender.serving.opinions import Opinions, read_opinions
 from recommender.serving.query import Query, Recommendations
 
 Read = TypeVar("Read")
@@ -72,6 +73,17 @@ class Page:
     def has_history(self, visitor: Visitor) -> bool:
         """Whether `history` is there without a statement."""
         return ("history", visitor.pk) in self._read
+
+    def opinions(self, visitor: Visitor) -> Opinions:
+        """As `read_opinions`."""
+        return self.once(("opinions", visitor.pk), lambda: read_opinions(visitor))
+
+    def known_opinions(self, visitor: Visitor) -> Opinions:
+        """What the lists so far have read of what the visitor said; asks nothing, nothing where they read nothing."""
+        history, opinions = (self._read.get((name, visitor.pk)) for name in ("history", "opinions"))
+        if isinstance(history, History):
+            return history.opinions
+        return opinions if isinstance(opinions, Opinions) else Opinions()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from recommender.index.reading import reading
 from recommender.models import ModelVersion, Visitor
 from recommender.serving.caller import visitor_of_page
 from recommender.serving.history import read_history
-from recommender.serving.opinions import refused_items
+from recommender.serving.opinions import read_opinions
 from recommender.serving.visitor_vector import visitor_encoder
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def search_items(text: str, visitor: Visitor | None = None, exclude: Collection[
         DatabaseError: it does not answer within BUDGET_MS.
     """
     with reading(conf.BUDGET_MS, neighbours=MATCHES):
-        unwanted = {*exclude, *refused_items(visitor)}
+        unwanted = {*exclude, *read_opinions(visitor).refused}
         named, version = _named(text), live_version()
         encoder = item_encoder(version) if version is not None else None
         is_known = True

@@ -171,7 +171,7 @@ def _render(
         "token": found.token,
         "heading_id": f"recommender-{token_hex(4)}",  # the same list may stand on a page twice
         "cards": cards,
-        **(_feedback(context) if found.token else {}),  # without it nothing could be said of the list
+        **(_feedback(context, page) if found.token else {}),  # without it nothing could be said of the list
     }
     return _rendered(context, template, shown)
 
@@ -221,14 +221,19 @@ def _rendered(context: Context, template: str, shown: dict[str, Any]) -> SafeStr
     return mark_safe(engine.get_template(template).render(context.new(shown)))  # noqa: S308  a template's output
 
 
-def _feedback(context: Context) -> dict[str, Any]:
-    """What the buttons of the cards need: nothing for whoever may not be remembered."""
+def _feedback(context: Context, page: Page) -> dict[str, Any]:
+    """What the buttons of the cards need: nothing for whoever may not be remembered.
+
+    A button that stands is pressed, since pressing it takes the answer back. What is refused is in no list.
+    """
     request = context.get("request")
     level, account = reader_of(request) if request is not None else (Consent.NONE, None)
     if request is None or level is Consent.NONE:
         return {}
+    visitor = visitor_of_page(request)
     return {
         "takes_feedback": True,
+        "wanted": page.known_opinions(visitor).wanted if visitor else frozenset(),
         "next": context.get("recommender_next") or request.get_full_path(),
         # Only somebody who is logged in needs the token; for others it would set a cookie.
         "is_logged_in": account is not None,
