@@ -127,6 +127,29 @@ def test_without_scripts_the_form_leads_back(browser: Client) -> None:
     assert say(browser, token=found["token"], more=ids(found)[0], next="https://evil.example/")["Location"] == "/"
 
 
+def test_a_form_that_is_refused_leads_back_with_a_word(browser: Client, settings: Any) -> None:
+    """Whoever shops without scripts reads no JSON; programs, whose answer has no `next`, do."""
+    item = ids(list_of(browser))[0]
+    answer = browser.post(URL, {"token": "old", "answer": f"less:{item}", "next": "/d/pantry/"}, follow=True)
+    assert answer.redirect_chain == [("/d/pantry/", 303)]
+    assert [str(each) for each in answer.context["messages"]] == ["Your answer was not saved. Try it once more."]
+    browser.post("/recommender/consent/", {"level": "none"})
+    assert say(browser, token="old", less=item, next="/d/pantry/")["Location"] == "/d/pantry/"
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "messages" not in each]
+    assert say(browser, token="", less=item, next="https://evil.example/")["Location"] == "/"
+    said = {"token": "old", "answer": f"less:{item}", "next": "/"}
+    assert browser.post(URL, said, content_type="application/json").status_code == 403
+    assert browser.post(URL, said, headers={"origin": "https://x.example"}).status_code == 403
+
+
+def test_a_form_with_an_old_csrf_token_is_led_back(browser: Client, products: list[Product]) -> None:
+    """Of a page from before a login: Django's own check refuses it."""
+    shopper = Client(headers={"user-agent": "Mozilla/5.0"}, enforce_csrf_checks=True)
+    shopper.force_login(User.objects.create_user("household-1"))
+    answer = shopper.post(URL, {"token": "old", "answer": f"less:{products[0].pk}", "next": "/d/pantry/"})
+    assert (answer.status_code, answer["Location"]) == (303, "/d/pantry/")
+
+
 def test_nobody_speaks_for_somebody_else(browser: Client, products: list[Product]) -> None:
     found = list_of(browser)
     other = Client(headers={"user-agent": "Mozilla/5.0"})

@@ -1,16 +1,19 @@
 """ "Not for me" and "more like this": a form of two buttons a card, which works without scripts, too."""
 
+from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.http import HttpResponseRedirect
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
-from rest_framework.exceptions import PermissionDenied, Throttled
+from rest_framework.exceptions import APIException, PermissionDenied, Throttled
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from recommender.capture.impressions import is_for_everybody
+from recommender.capture.own_page import is_own_page
 from recommender.capture.rate_limit import charge_of, spend
 from recommender.capture.visitor import consent_of, visitor_of
 from recommender.exceptions import FeedbackRefused, NoConsent, VisitorNotFound
@@ -59,7 +62,7 @@ class FeedbackView(CallerView):
     )
     def post(self, request: Request) -> Response | HttpResponseRedirect:
         """Counts from the next list on; the same once more takes it back. With `next`, as a form sends it, leads back
-        there."""
+        there, also where it is refused."""
         refuse_other_sites(request)
         parameters = FeedbackParameters(data=request.data)
         parameters.is_valid(raise_exception=True)
@@ -75,6 +78,24 @@ class FeedbackView(CallerView):
             return see_other(request._request, str(request.data[REDIRECT_FIELD_NAME]))
         answer = FeedbackSerializer({"item": item, "value": now}).data
         return Response(answer, headers={"Cache-Control": "private, no-store"})
+
+    def handle_exception(self, exc: Exception) -> Response | HttpResponseRedirect:
+        """A plain form is led back and told so by a message, where the shop shows any: no shopper reads JSON."""
+        refusal = super().handle_exception(exc)
+        page = _page_of_form(self.request)
+        if page is None:
+            return refusal
+        messages.warning(self.request._request, _("Your answer was not saved. Try it once more."), fail_silently=True)
+        return see_other(self.request._request, page)
+
+
+def _page_of_form(request: Request) -> str | None:
+    """Where a plain form of this shop asks to be led; None for programs, other sites, and what cannot be read."""
+    try:
+        is_form = isinstance(request.data, QueryDict) and REDIRECT_FIELD_NAME in request.data
+    except (APIException, SuspiciousOperation):
+        return None
+    return str(request.data[REDIRECT_FIELD_NAME]) if is_form and is_own_page(request._request) else None
 
 
 def _caller(request: Request, token: str) -> Visitor:

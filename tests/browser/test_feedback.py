@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from recommender.models import Feedback
 from shop.models import Product
@@ -38,6 +38,36 @@ def test_the_beacon_says_it_in_place_and_takes_it_back(page: Page, live_server: 
     expect(button).to_have_attribute("aria-pressed", "false")
     assert said() == []
     assert page.url.rstrip("/") == live_server.url
+
+
+@pytest.mark.parametrize("fault", ["refused", "blocked", "a page of somebody else"])
+def test_what_is_not_taken_is_said_in_the_list_and_the_page_stays(
+    page: Page, live_server: Any, products: list[Product], fault: str
+) -> None:
+    def answer(route: Route) -> None:
+        match fault:
+            case "refused":
+                route.fulfill(status=403, json={"code": "foreign_list"})
+            case "blocked":
+                route.abort()
+            case _:
+                route.fulfill(status=200, content_type="text/html", body="<h1>Log in to the network</h1>")
+
+    page.goto(live_server.url)
+    page.route("**/recommender/feedback/", answer)
+    card = page.locator(CARD).nth(1)
+    button = card.locator('button[value^="less:"]')
+    button.click()
+    status = card.locator("xpath=ancestor::section").get_by_role("status")
+    expect(status).to_have_text("Your answer was not saved. Load the page again and try once more.")
+    expect(status).to_be_in_viewport()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert page.url.rstrip("/") == live_server.url and said() == []
+    page.unroute("**/recommender/feedback/")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(status).to_have_text("")
+    wait_for(said)
 
 
 def test_without_scripts_the_form_leads_back_to_another_list(

@@ -1,21 +1,24 @@
-/* "Not for me" and "more like this" without leaving the page: docs/guide.md. Where this script does not run, and where the
- * shop does not answer it, the form leads back to the page. */
+/* "Not for me" and "more like this" without leaving the page: docs/guide.md. Where this script does not run, the form leads
+ * back to the page; where the shop does not take the answer, the list says so and the page stays. */
 addEventListener("submit", async (event) => {
   "use strict";
   const { target: form, submitter: button } = event;
   if (!button || !("recommenderFeedback" in form.dataset)) return;
   event.preventDefault();
+  const status = form.parentElement.querySelector("[data-recommender-failed]"); // a shop's own template may lack it
+  if (status) status.textContent = ""; // so that the same words are read out again
   const body = new FormData(form, button);
   body.delete("next"); // the answer as JSON, no page
-  const answer = await fetch(form.action, { method: "POST", body }).catch(() => ({}));
-  if (!answer.ok) {
-    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: button.name, value: button.value }));
-    return form.submit();
+  const answer = await fetch(form.action, { method: "POST", body })
+    .then((response) => (response.ok ? response.json() : null))
+    .catch(() => null);
+  if (!answer) {
+    if (status) status.textContent = status.dataset.recommenderFailed;
+    return;
   }
-  const { value } = await answer.json();
   const card = button.closest("[data-recommender-item]");
-  card.dataset.recommenderSaid = value;
+  card.dataset.recommenderSaid = answer.value;
   for (const each of card.querySelectorAll("button[form]")) {
-    each.setAttribute("aria-pressed", each.value.startsWith(`${value}:`));
+    each.setAttribute("aria-pressed", each.value.startsWith(`${answer.value}:`));
   }
 });
