@@ -39,6 +39,7 @@ def nothing_remembered() -> None:
     from recommender.serving.breaker import close_breakers
     from recommender.serving.last_good import forget_kept
     from recommender.serving.placements import known_placements
+    from recommender.serving.popular import forget_late
     from recommender.serving.rules import forget_rules
     from recommender.serving.trials import exposures
 
@@ -52,6 +53,7 @@ def nothing_remembered() -> None:
     exposures.forget()
     close_breakers()
     forget_kept()
+    forget_late()
     for kept in Path(settings.RECOMMENDER_LAST_GOOD_FOLDER).glob("*.json"):
         kept.unlink()
 

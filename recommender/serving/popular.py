@@ -3,9 +3,11 @@
 import logging
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core.cache import cache
+from django.db import Error
 from django.db.models import F, IntegerField
 
 from recommender.catalog import get_catalog, item_model, key_field
@@ -13,11 +15,16 @@ from recommender.conf import conf
 from recommender.index.nearest import available_items
 from recommender.index.reading import reading
 from recommender.models import Event, ItemEmbedding, ModelVersion, SavedFilter
+from recommender.savepoints import unharmed
+from recommender.serving.rungs import Unanswered
 
 logger = logging.getLogger(__name__)
 
 COUNTED_EVENTS: Final = 10_000  # newest events that decide while no version is live
 REMEMBERED: Final = 200  # item keys in the cache; the longest list and what may sell out within the minute
+RETRY_SECONDS: Final = 30.0  # after a failure, until a page tries again
+OLD_SECONDS: Final = 86_400.0  # a list from before is shown no longer
+FAILED: Final = "failed"  # in the cache in a list's place
 
 Scored = list[tuple[Any, float]]  # (item key, score), best first
 
@@ -77,21 +84,78 @@ def cached(
 ) -> Scored:
     """The cached list, else a computed one; a cache that is down only costs the computing.
 
+    A failure is cached, too, so that not every page begins what takes longer than its budget: for RETRY_SECONDS the
+    list from before goes on, and the process that failed computes it beside its pages.
+
     Args:
         seconds: how long it holds; None: POPULAR_CACHE_SECONDS.
+    Raises:
+        Unanswered: it has failed a moment ago, and nobody knows the list from before.
+        DatabaseError: it fails now.
     """
-    key = f"recommender:{name}:{within.pk if within else ''}"
-    try:
-        found = cache.get(key)
-    except Exception:  # backends raise whatever their client raises
-        logger.warning("The cache does not answer; popular items are counted again.", exc_info=True)
-        found = None
+    late = Late(f"recommender:{name}:{within.pk if within else ''}", compute, seconds)
+    found = _cached(late.key)
+    if found == FAILED:
+        raise Unanswered
     if found is not None:
         return list(found)
-    with reading(conf.BUDGET_MS):
-        found = compute()
     try:
-        cache.set(key, found, conf.POPULAR_CACHE_SECONDS if seconds is None else seconds)
+        with reading(conf.BUDGET_MS), unharmed():
+            return late.compute_and_store()
+    except Error:
+        before = _cached(late.old_key)
+        _store(late.key, FAILED if before is None else before, RETRY_SECONDS)
+        _late[late.key] = late
+        if before is None:
+            raise
+        logger.warning("%s takes too long; the list from before goes on.", late.key, exc_info=True)
+        return list(before)
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A cached list and how it is computed; `seconds` as in `cached`."""
+
+    key: str
+    compute: Callable[[], Scored]
+    seconds: float | None
+
+    @property
+    def old_key(self) -> str:
+        return f"{self.key}:old"
+
+    def compute_and_store(self) -> Scored:
+        found = self.compute()
+        _store(self.key, found, conf.POPULAR_CACHE_SECONDS if self.seconds is None else self.seconds)
+        _store(self.old_key, found, OLD_SECONDS)
+        return found
+
+
+_late: Final[dict[str, Late]] = {}  # what pages of this process gave up
+
+
+def compute_late() -> None:
+    """What pages gave up, without their hurry; what fails here, too, waits until a page asks for it again."""
+    while _late:
+        _key, late = _late.popitem()
+        late.compute_and_store()
+
+
+def forget_late() -> None:
+    """This process owes nothing."""
+    _late.clear()
+
+
+def _cached(key: str) -> Any:
+    try:
+        return cache.get(key)
+    except Exception:  # backends raise whatever their client raises
+        logger.warning("The cache does not answer; popular items are counted again.", exc_info=True)
+        return None
+
+
+def _store(key: str, found: Any, seconds: float) -> None:
+    try:
+        cache.set(key, found, seconds)
     except Exception:  # as above
         logger.warning("The cache does not store popular items.", exc_info=True)
-    return found

@@ -13,6 +13,7 @@ from recommender.conf import min_buyers
 from recommender.models import Event
 from recommender.savepoints import unharmed
 from recommender.serving.popular import Scored, cached
+from recommender.serving.rungs import Unanswered
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def popular_today() -> frozenset[Any]:
     try:
         with unharmed():
             return frozenset(key for key, _visitors in cached("today", None, _count, CACHE_SECONDS))
-    except Error:
+    except (Error, Unanswered):
         logger.warning("What is popular today could not be counted; no reason says so.", exc_info=True)
         return frozenset()
 

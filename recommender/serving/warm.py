@@ -3,6 +3,7 @@ connections, and Postgres' own memory of them.
 
 A thread a process makes a list as a page would, only with patience: when the process begins, when another version goes
 live, and after a fault until lists are quick again. Until then lists go on with the version before, or one rung down.
+It also computes the cached lists that pages gave up because they take longer than a page may.
 """
 
 import logging
@@ -21,6 +22,7 @@ from recommender.serving.compose import compose
 from recommender.serving.page import Asked, Page
 from recommender.serving.personal import recommended_for_you
 from recommender.serving.placements import FOR_YOU, length_of, placement_named
+from recommender.serving.popular import compute_late
 from recommender.serving.query import PERSONAL, Query
 
 logger = logging.getLogger(__name__)
@@ -103,6 +105,7 @@ class Warmer:
             self._load(version)
         if live is not None and breaker(PERSONAL).is_open and self._load(live):
             breaker(PERSONAL).succeeded()
+        _catch_up()
 
     def _load(self, version: ModelVersion) -> bool:
         """Whether a list came as quickly as pages need it, at the second try at the latest. A version that cannot be
@@ -152,6 +155,14 @@ def _make_a_list(version: ModelVersion) -> float:
             if compose(asked, recommended_for_you(asked)).shown:
                 break
     return time.perf_counter() - began
+
+
+def _catch_up() -> None:
+    try:
+        with reading(round(1_000 * PATIENCE_SECONDS)):
+            compute_late()
+    except Exception as error:  # of the shop's catalogue, too: the thread goes on
+        logger.warning("A cached list could not be computed beside the pages: %s", error)
 
 
 def _newest_visitors() -> list[Visitor]:

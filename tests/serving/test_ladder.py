@@ -1,10 +1,12 @@
 """What answers while something is broken, and that no page waits for it for long."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.core.signals import request_started
 from django.db import OperationalError, connections
 from django.template import Context, Template
@@ -17,12 +19,15 @@ from recommender.index import budget
 from recommender.index.publish import forget_live_version
 from recommender.models import Placement, Visitor
 from recommender.serving import breaker as breakers
+from recommender.serving import trending
 from recommender.serving.breaker import Breaker
 from recommender.serving.last_good import forget_kept
 from recommender.serving.placements import known_placements
+from recommender.serving.popular import Scored
 from recommender.serving.query import Query, Recommendations
 from recommender.serving.recommend import recommend
 from recommender.serving.rungs import Unanswered, ask
+from recommender.serving.warm import Warmer
 from shop.models import Product
 from tests.worlds import make_event, make_products, publish_tiny_version
 
@@ -274,3 +279,70 @@ def test_lists_are_back_as_soon_as_the_database_is(take_database_away, monkeypat
         assert time.monotonic() < until
         time.sleep(0.1)
     assert breakers.open_breakers() == []
+
+
+# --- what takes longer than a page may
+
+
+@pytest.fixture
+def slow_trend(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Counter[str]:
+    """How often what is trending was counted; once `slow` is set, it takes longer than a page's budget."""
+    settings.RECOMMENDER_BUDGET_MS = 1_000
+    count, counted = trending._by_events, Counter[str]()
+
+    def by_events() -> Scored:
+        counted["asked"] += 1
+        if counted["slow"]:
+            with connections["default"].cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(1.2)")
+        return count()
+
+    monkeypatch.setattr(trending, "_by_events", by_events)
+    return counted
+
+
+@pytest.fixture
+def trend() -> list[Product]:
+    products = make_products(6)
+    publish_tiny_version(products)
+    for _ in range(8):
+        make_event(Visitor.objects.create(), products[1], days_ago=20)
+        make_event(Visitor.objects.create(), products[4])
+    return products
+
+
+def trending_list() -> list[str]:
+    return names(recommend(Query("trending", None, 1)))
+
+
+def test_what_failed_is_not_tried_by_the_next_page(trend: list[Product], slow_trend: Counter[str]) -> None:
+    slow_trend["slow"] = 1
+    for _ in range(breakers.FAILURES + 2):
+        recommend(Query("trending", None, 1))
+        request_started.send(None)
+    assert slow_trend["asked"] == 1
+    assert not breakers.open_breakers()
+    assert for_you().rung == "popular"  # the same rung
+
+
+def test_the_list_from_before_goes_on_where_it_cannot_be_counted_again(
+    trend: list[Product], slow_trend: Counter[str]
+) -> None:
+    assert trending_list() == ["Product 4"]
+    cache.delete("recommender:trending:")  # its time is over
+    slow_trend["slow"] = 1
+    recommend(Query("trending", None, 1))
+    request_started.send(None)
+    assert trending_list() == ["Product 4"]
+    assert slow_trend["asked"] == 2
+
+
+def test_what_pages_gave_up_is_counted_beside_them(trend: list[Product], slow_trend: Counter[str]) -> None:
+    slow_trend["slow"] = 1
+    recommend(Query("trending", None, 1))
+    Warmer()._look()
+    request_started.send(None)
+    assert trending_list() == ["Product 4"]
+    assert slow_trend["asked"] == 2
+    Warmer()._look()
+    assert slow_trend["asked"] == 2
