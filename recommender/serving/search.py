@@ -2,10 +2,11 @@
 
 Postgres' full text finds what is called so; where that is nothing, words that no item has are read as the most similar
 ones that some have. The version's item encoder puts the words where an item of such a text would be, and finds what is
-near; words that nobody knows mean nothing.
+near; words that nobody knows mean nothing. Whoever writes "these words" or -without means the words, and gets no more.
 """
 
 import logging
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
@@ -36,6 +37,7 @@ MATCHES: Final = 200  # by words, and again by meaning
 LIKELY: Final = 0.6  # cosine below which an item without any of the words is no answer
 NAMED: Final = 2.0  # for the best match by words, half of it for the last: more than any meaning adds
 PERSONAL: Final = 0.3  # times the cosine of visitor and item: decides between equals, turns nothing over
+EXACT: Final = re.compile(r'"|(?<!\S)-\S')  # what Postgres' full text reads as a phrase, or as a word to leave out
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def search_items(text: str, visitor: Visitor | None = None, exclude: Collection[
     with reading(conf.BUDGET_MS, neighbours=MATCHES):
         unwanted = {*exclude, *read_opinions(visitor).refused}
         named, version = _named(text), live_version()
-        encoder = item_encoder(version) if version is not None else None
+        encoder = item_encoder(version) if version is not None and not EXACT.search(text) else None
         is_known = True
         if encoder is not None and not named:
             text, is_known = encoder.words.spelled(text)

@@ -70,6 +70,17 @@ def test_what_is_not_wanted_is_not_found(version: ModelVersion) -> None:
     assert "oat milk" in names("milk")
 
 
+@pytest.mark.parametrize("text", ["milk -oat", '"goat milk"', '-oat "milk shake"'])
+def test_what_is_ruled_out_is_not_brought_back_by_its_meaning(version: ModelVersion, text: str) -> None:
+    assert set(names("milk")) >= set(DRINKS)
+    assert "oat milk" not in names(text) and all("milk" in name for name in names(text))
+    assert '"goat' not in text or names(text) == ["goat milk"]
+
+
+def test_a_hyphen_inside_a_word_rules_nothing_out(version: ModelVersion) -> None:
+    assert "oat milk" in names("oat-milk milk")
+
+
 def test_nonsense_finds_nothing(version: ModelVersion) -> None:
     assert names("©") == names("zzz") == names("qwerty") == []
 
