@@ -29,7 +29,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from recommender.capture.consent import Consent
+from recommender.capture.consent import Consent, default_consent
 from recommender.capture.items import key_or_none
 from recommender.conf import conf
 from recommender.serving import placements
@@ -210,6 +210,7 @@ def _place(
         "placement": name,
         "url": fragment_url(name, items, length, exclude, heading, template),
         "blanks": range(length),
+        "takes_feedback": default_consent() is not Consent.NONE,  # the page does not know whose it is
         "script": static("recommender/lazy.js") if is_first else "",
         "nonce": _nonce(context),
     }
