@@ -32,7 +32,10 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no arguments
         required=False,
         label=gettext_lazy("In the lists"),
         widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("None: in all of them."),
+        help_text=gettext_lazy(
+            "None: in all of them. But to pin or lift in lists of facts (recently viewed, buy it again, often bought "
+            "together), tick them."
+        ),
     )
 
     class Meta:

@@ -45,7 +45,7 @@ def compose(asked: Asked, found: Found) -> Answer:
     Two statements of its own at most: what the visitor bought or refused, where no source has read it, and the items
     with what the reasons name; once in ten minutes of a process it counts what was seen.
     """
-    wishes = wishes_for(asked.query.placement)
+    wishes = wishes_for(asked.placement)
     unwanted = asked.unwanted | left_out(asked) | wishes.excluded
     found = found.without(unwanted)
     if not found.keys:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from recommender.catalog import item_model
 from recommender.exceptions import FilterBroken
-from recommender.models import Rule, SavedFilter
+from recommender.models import Placement, Rule, SavedFilter, Source
 from recommender.serving.arrange import Flags, Lift, Limit
 from recommender.serving.placements import CACHE_SECONDS
 from recommender.serving.remembered import Remembered
@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 KEYS_SECONDS: Final = 60.0  # after so long it is looked up again which items a filter holds
 MOST_KEYS: Final = 50_000  # of a filter, the ones with the lowest keys
+# What a list of these says of an item is true or not: "recently viewed", "buy it again", "often bought together".
+FACTS: Final = frozenset({Source.VIEWED, Source.REBUY, Source.TOGETHER})
+PROMOTES: Final = frozenset({Rule.Action.PIN, Rule.Action.BOOST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Wishes:
         return [Limit(each.of(keys), each.rule.share or 0.0) for each in self.buries]
 
 
-def wishes_for(placement: str) -> Wishes:
+def wishes_for(placement: Placement) -> Wishes:
     """What the rules want of this placement's lists, at most CACHE_SECONDS old."""
     every = active_rules.get()
     if not every:
@@ -67,8 +70,10 @@ def wishes_for(placement: str) -> Wishes:
     )
 
 
-def _holds(rule: Rule, placement: str, now: Any) -> bool:
-    if rule.placements and placement not in rule.placements:
+def _holds(rule: Rule, placement: Placement, now: Any) -> bool:
+    """A rule for all lists promotes nothing in one that states facts: a pinned wine was not bought with milk."""
+    is_named = placement.name in rule.placements
+    if not is_named and (rule.placements or (rule.action in PROMOTES and FACTS.issuperset(placement.sources))):
         return False
     return (rule.starts_at is None or rule.starts_at <= now) and (rule.ends_at is None or now < rule.ends_at)
 

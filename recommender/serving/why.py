@@ -122,7 +122,7 @@ def _scored(asked: Asked, version: ModelVersion | None) -> Scored | None:
 def _stages(asked: Asked, scored: Scored, found: Recommendations) -> list[Stage]:
     history, candidates = scored.history, scored.candidates
     keys = set(candidates.item)
-    ruled_out = wishes_for(asked.query.placement).excluded
+    ruled_out = wishes_for(asked.placement).excluded
     return [
         Stage("events", len(history)),
         Stage("items", len(set(history.item.tolist()))),

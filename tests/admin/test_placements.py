@@ -172,7 +172,8 @@ def test_what_a_rule_chose_is_explained_by_the_rule(admin_client: Client, produc
 
 
 def test_what_only_a_rule_brought_in_has_no_score(admin_client: Client, ana: Visitor, products: list[Product]) -> None:
-    Rule.objects.create(name="Bananas first", action=Rule.Action.PIN, item=products[11], slot=1)
+    rule = {"name": "Bananas first", "item": products[11], "placements": ["recently_viewed"]}
+    Rule.objects.create(action=Rule.Action.PIN, slot=1, **rule)
     forget_rules()
     viewed = {"name": "recently_viewed", "sources_0": "viewed", "fallbacks_0": "", "preview_visitor": "ana"}
     for page in (

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from recommender.capture.impressions import shown as shown_by_token
 from recommender.capture.impressions import store_impressions
-from recommender.capture.tables import VIEW
+from recommender.capture.tables import PURCHASE, VIEW
 from recommender.models import Event, Impression, Rule, SavedFilter, Visitor
 from recommender.serving.query import Query, Recommendations
 from recommender.serving.recommend import recommend, recommend_page
@@ -68,7 +68,33 @@ def test_a_pinned_item_stands_in_its_slot_though_no_source_found_it(visitor: Vis
     found = popular(4)
     assert numbers(found) == [0, 29, 1, 2]
     assert [entry.rule for entry in found.entries] == [None, pinned.pk, None, None]
-    assert numbers(popular(4, placement="bought_together", item_id=products[0].pk)) == [2, 29]
+    assert numbers(popular(4, placement="similar_items", item_id=products[0].pk))[1] == 29
+
+
+FACTS = ("bought_together", "buy_again", "recently_viewed")
+
+
+@pytest.mark.parametrize("placement", FACTS)
+def test_a_rule_for_all_lists_promotes_nothing_where_it_would_not_be_true(
+    visitor: Visitor, products: list[Product], cheap: SavedFilter, placement: str
+) -> None:
+    for kind in (VIEW, PURCHASE):
+        make_event(visitor, products[4], kind, days_ago=1)
+        make_event(visitor, products[20], kind, days_ago=30)
+
+    def found() -> list[int]:
+        return numbers(popular(4, visitor, placement, item_id=products[0].pk))
+
+    plain = found()
+    pin, lift = rule("pin", products[29], slot=1), rule("boost", within=cheap, share=1.0)
+    assert found() == plain and 29 not in plain
+    for each in (pin, lift):
+        each.placements = [placement]
+        each.save()
+    forget_rules()
+    assert found()[0] == 29
+    rule("exclude", products[plain[-1]])  # takes nothing from the truth
+    assert plain[-1] not in found()
 
 
 def test_a_pinned_filter_puts_its_best_candidate_there(cheap: SavedFilter) -> None:
