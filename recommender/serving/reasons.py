@@ -1,5 +1,6 @@
 """Why an item is in the list, in words that are true: said only where the arithmetic of its score says it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,7 +21,8 @@ from recommender.serving.today import popular_today
 from recommender.serving.visitor_vector import Pool
 
 OFTEN: Final = 3  # purchases that make a habit
-MIN_SIMILARITY: Final = 0.3  # cosine below which "because" would be a guess, unless others took the two together
+MIN_SIMILARITY: Final = 0.3  # cosine below which "because" would be a guess
+MOST_NAMED: Final = 3  # times that a list names the same item: after one view it would be all that the list says
 MIN_SHARE: Final = 0.05  # of all that lifts the score: less is not the reason, one of forty items carries 0.025
 MOSTLY: Final = 0.5
 TOGETHER: Final = [LINKS.index(name) for name in LINKS if name in GROUPS["together"]]
@@ -29,10 +31,11 @@ OF_GROUP: Final = {group: [FEATURES.index(name) for name in names] for group, na
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The item that carries a score most. `by_links`: mostly because others took the two together. `was_liked`: because
-    the visitor asked for more like it."""
+    """The item that carries a score most, and how much of it. `by_links`: mostly because others took the two together.
+    `was_liked`: because the visitor asked for more like it."""
 
     item: Any
+    carries: float
     by_links: bool = False
     was_liked: bool = False
 
@@ -54,7 +57,7 @@ class Why:
 
 class ByScore(Reasons):
     """A habit, what the visitor asked for, the item of the history that a score needs most, all of them together, or
-    nothing where none is enough."""
+    nothing where none is enough. An item is named where it carries most; beyond MOST_NAMED the next true reason is."""
 
     def __init__(self, scored: Scored, pool: Pool | None) -> None:
         self._scored, self._pool = scored, pool
@@ -70,7 +73,8 @@ class ByScore(Reasons):
         return list(dict.fromkeys(cause.item for cause in causes if cause))
 
     def given(self, shown: Sequence[Shown], named: Mapping[Any, Named]) -> list[str]:
-        return [self._reason(entry, named) for entry in shown]
+        because = self._because(shown, named)
+        return [self._reason(entry, because.get(entry.item.pk, "")) for entry in shown]
 
     def _weigh(self, keys: Sequence[Any]) -> list[Why]:
         scored, bought = self._scored, self._purchases
@@ -99,16 +103,27 @@ class ByScore(Reasons):
         )
         return [next(found) if each else None for each in is_new.tolist()]
 
-    def _reason(self, entry: Shown, named: Mapping[Any, Named]) -> str:
+    def _because(self, shown: Sequence[Shown], named: Mapping[Any, Named]) -> dict[Any, str]:
+        """item key → the reason that names its cause."""
+        causes = [(entry.item.pk, cause) for entry in shown if (cause := self._why[entry.item.pk].cause) is not None]
+        said: dict[Any, str] = {}
+        times: Counter[Any] = Counter()
+        for key, cause in sorted(causes, key=lambda pair: -pair[1].carries):
+            text = _because(cause, key, self._scored.history, named)
+            is_counted = (
+                bool(text) and cause.item != key and not cause.was_liked
+            )  # who asked for it may hear it each time
+            times[cause.item] += is_counted
+            if not is_counted or times[cause.item] <= MOST_NAMED:
+                said[key] = text
+        return said
+
+    def _reason(self, entry: Shown, because: str) -> str:
         key = entry.item.pk
         why = self._why[key]
         if why.is_habit:
             return repeat_reason(self._purchases[key])
-        return (
-            _because(why.cause, key, self._scored.history, named)
-            or (why.goes_with_all and self._goes_with_all())
-            or _popular(entry, why.is_popular)
-        )
+        return because or (why.goes_with_all and self._goes_with_all()) or _popular(entry, why.is_popular)
 
     def _goes_with_all(self) -> str:
         return _("Goes with what you buy") if self._purchases else _("Goes with what you look at")
@@ -136,12 +151,13 @@ def _cause(scored: Scored, drops: Drops, alike: Floats, row: int, number: int, e
     total, by_links = drops.total[:, number], drops.by_links[:, number]
     if scored.said[row] > max(enough, float(total.max(initial=0.0))):
         liked = scored.history.opinions.nearest_liked(scored.version, scored.candidates.vectors[row])
-        return Cause(liked, was_liked=True)
-    eligible = (alike[:, number] >= MIN_SIMILARITY) | (by_links > 0)
+        return Cause(liked, float(scored.said[row]), was_liked=True)
+    is_by_links = by_links > MOSTLY * total
+    eligible = (alike[:, number] >= MIN_SIMILARITY) | is_by_links
     best = int(np.where(eligible, total, -np.inf).argmax()) if len(total) else 0
     if not len(total) or not eligible[best] or total[best] < enough:
         return None
-    return Cause(drops.causes[best], bool(by_links[best] > MOSTLY * total[best]))
+    return Cause(drops.causes[best], float(total[best]), bool(is_by_links[best]))
 
 
 def _alike(scored: Scored, causes: list[Any], rows: NDArray[np.int64]) -> Floats:
@@ -163,8 +179,10 @@ def _popular(entry: Shown, is_lifted: bool) -> str:
     return _("Popular in %(category)s today") % {"category": get_catalog().item_category(entry.item)}
 
 
-def _because(cause: Cause | None, item: Any, history: History, named: Mapping[Any, Named]) -> str:
-    if cause is None or cause.item not in named:
+def _because(cause: Cause, item: Any, history: History, named: Mapping[Any, Named]) -> str:
+    """What carries a score by links is named only where enough visitors bought both: a shopper sees nothing else that
+    the two have in common."""
+    if cause.item not in named:
         return ""
     title, bought_with = named[cause.item].title, named[cause.item].bought_with
     if cause.was_liked:
@@ -173,8 +191,8 @@ def _because(cause: Cause | None, item: Any, history: History, named: Mapping[An
     kinds = history.kind[history.item == cause.item]
     if cause.item == item:
         return _("You looked at this before")
-    if cause.by_links and item in bought_with:
-        return _("Often bought with %(title)s") % {"title": title}
+    if cause.by_links:
+        return _("Often bought with %(title)s") % {"title": title} if item in bought_with else ""
     if (kinds == PURCHASE).any():
         return _("Because you bought %(title)s") % {"title": title}
     if (kinds == CART).any():

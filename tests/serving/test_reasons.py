@@ -24,7 +24,7 @@ def reasons(visitor: Visitor) -> dict[str, str]:
     return {entry.item.name: entry.reason for entry in recommend(Query("for_you", visitor, 20)).entries}
 
 
-@pytest.mark.parametrize(("support", "said"), [(5, "Often bought with Product 4"), (4, "Because you bought Product 4")])
+@pytest.mark.parametrize(("support", "said"), [(5, "Often bought with Product 4"), (4, "Goes with what you buy")])
 def test_often_bought_with_needs_links_and_enough_buyers(visitor: Visitor, support: int, said: str) -> None:
     products = make_products(8)
     links = [b""] * 8
@@ -40,6 +40,38 @@ def test_often_bought_with_needs_links_and_enough_buyers(visitor: Visitor, suppo
     )
     make_event(visitor, products[4], PURCHASE)
     assert reasons(visitor)["Product 7"] == said
+
+
+def test_a_list_names_an_item_three_times_where_it_carries_most(visitor: Visitor) -> None:
+    """After one view every card would say the same."""
+    products = make_products(20)
+    links = [b""] * 20
+    others = np.arange(9, 15)  # rows of products 8 to 13, each more often taken with product 4 than the one before
+    links[4] = pack_links(others, np.linspace(0.5, 1.0, 6)[:, None] * np.array([[1.0, 0.0, 0.0]], np.float32))
+    publish_tiny_version(
+        products,
+        ranker=linear_ranker(similarity=0.1, follow_now=1.0),
+        links=links,
+        pair_item=np.full(6, products[4].pk),
+        pair_other=np.array([product.pk for product in products[8:14]]),
+        pair_score=np.ones(6, np.float32),
+        pair_support=np.full(6, 9, np.int32),
+    )
+    make_event(visitor, products[4], VIEW)
+    found = reasons(visitor)
+    assert {found[f"Product {number}"] for number in (11, 12, 13)} == {"Often bought with Product 4"}
+    assert {found[f"Product {number}"] for number in (8, 9, 10)} == {"Goes with what you look at"}
+    assert found["Product 4"] == "You looked at this before"
+
+
+def test_what_others_took_together_alone_is_no_because(visitor: Visitor) -> None:
+    """A weak link between two things that are nothing like each other."""
+    products = make_products(8)
+    links = [b""] * 8
+    links[4] = pack_links(np.array([8]), np.array([[0.2, 0.0, 0.0]], np.float32))  # row 8 is Product 7
+    publish_tiny_version(products, ranker=linear_ranker(similarity=1.0, follow_now=0.2, taken_7=0.1), links=links)
+    make_event(visitor, products[4], VIEW)
+    assert not reasons(visitor)["Product 7"].startswith("Because")
 
 
 @pytest.mark.parametrize(("others", "said"), [(5, "Popular in Pantry today"), (4, "")])
