@@ -93,6 +93,23 @@ def test_more_like_this_brings_what_is_like_it(browser: Client, products: list[P
     assert reasons[liked] == "You asked for more like this"
 
 
+def test_somebody_who_did_nothing_yet_gets_more_like_this(products: list[Product], admin_client: Client) -> None:
+    browser = Client(headers={"user-agent": "Mozilla/5.0"})
+    found = list_of(browser, n=30)
+    liked = products[2].pk
+    assert (found["rung"], group(products, ids(found)[:8], 2)) == ("popular", 2)
+    say(browser, token=found["token"], more=liked)
+    after = list_of(browser)
+    assert after["rung"] == "personal" and group(products, ids(after)[:8], 2) >= 6
+    assert "Because you wanted more like Product 2" in [card["reason"] for card in after["items"]]
+    why = f"/admin/recommender/visitor/{Visitor.objects.get().pk}/why/"
+    assert admin_client.get(why).status_code == 200
+    make_event(Visitor.objects.get(), make_products(1, "Young")[0], VIEW)  # which the version does not know
+    assert list_of(browser)["rung"] == "personal"
+    say(browser, token=found["token"], more=liked)  # taken back
+    assert list_of(browser)["rung"] != "personal"
+
+
 def test_said_again_it_is_taken_back(browser: Client) -> None:
     found = list_of(browser)
     item = ids(found)[1]

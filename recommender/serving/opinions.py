@@ -33,6 +33,16 @@ class Opinions:
     def __bool__(self) -> bool:
         return bool(len(self.refused_vectors) or len(self.liked_vectors))
 
+    def start(self) -> Floats | None:
+        """[dim] unit norm, in the middle of what is liked; None where the version knows nothing of it.
+
+        What somebody is after who has said so before doing anything: to ask for more like it, and get what is popular
+        as before, would look as if nobody had listened.
+        """
+        middle = self.liked_vectors.sum(axis=0)
+        length = float(np.linalg.norm(middle))
+        return np.asarray(middle / length, dtype=np.float32) if length else None
+
     def pulled(self, version: ModelVersion, vector: Floats) -> Floats:
         """[dim] what retrieval looks for: the visitor's vector, drawn to what is liked."""
         if not len(self.liked_vectors):

@@ -33,7 +33,8 @@ class Taste:
 
 
 def recommended_for_you(asked: Asked) -> Found:
-    """Ranked for this visitor; nothing for a visitor without an event on an item that the version knows.
+    """Ranked for this visitor; nothing for one who neither did anything with an item that the version knows, nor asked
+    for more like one.
 
     Raises:
         NoLiveVersion, ArtifactCorrupt, DatabaseError: the next source answers.

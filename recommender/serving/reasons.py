@@ -110,9 +110,8 @@ class ByScore(Reasons):
         times: Counter[Any] = Counter()
         for key, cause in sorted(causes, key=lambda pair: -pair[1].carries):
             text = _because(cause, key, self._scored.history, named)
-            is_counted = (
-                bool(text) and cause.item != key and not cause.was_liked
-            )  # who asked for it may hear it each time
+            # Who asked for more like an item may hear of it each time.
+            is_counted = bool(text) and cause.item != key and not cause.was_liked
             times[cause.item] += is_counted
             if not is_counted or times[cause.item] <= MOST_NAMED:
                 said[key] = text

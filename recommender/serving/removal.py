@@ -56,15 +56,14 @@ def causes_of(history: History) -> list[Any]:
 
 def exact_drops(scored: Scored, rows: NDArray[np.int64], encoder: VisitorEncoder) -> Floats:
     """[causes, rows] how much the score of each candidate falls when all events on a cause are forgotten."""
-    return np.stack(
-        [scored.scores[rows] - _without(scored, cause, encoder)[rows] for cause in causes_of(scored.history)]
-    )
+    drops = [scored.scores[rows] - _without(scored, cause, encoder)[rows] for cause in causes_of(scored.history)]
+    return np.array(drops, dtype=np.float32).reshape(-1, len(rows))
 
 
 def _without(scored: Scored, cause: Any, encoder: VisitorEncoder) -> Floats:
     """[n] scores of all candidates for the visitor without this item."""
     history, candidates = scored.history.without(cause), scored.candidates
-    vector = encoder.encode(history) if len(history) else None
+    vector = encoder.encode(history)
     if vector is None:
         vector = np.zeros_like(scored.vector)
     parts = [(part["name"], part["start"], part["stop"], part["weight"]) for part in scored.version.parts]
@@ -88,7 +87,7 @@ def quick_drops(scored: Scored, rows: NDArray[np.int64], pool: Pool | None) -> D
     linked = np.repeat(base[None], len(causes), axis=0)  # [causes, shown, features]
     linked[:, :, FROM_LINKS] = _links_without(scored, rows, causes)
     changed = linked.copy()
-    if pool is not None:
+    if pool is not None and len(scored.history.vectors):
         changed[:, :, : len(SIMILARITIES)] = _similarity_without(scored, rows, causes, pool)
     _forget_own(changed, [scored.candidates.item[row] for row in rows], causes)
     flat = np.concatenate([changed, linked]).reshape(-1, base.shape[1])

@@ -54,14 +54,15 @@ class VisitorEncoder:
     pool: Pool | None = None
 
     def encode(self, history: History) -> NDArray[np.float32] | None:
-        """[dim] float32, unit norm; None where no item of the history has a vector.
+        """[dim] float32, unit norm: of the events, else of what the visitor asked for more of; None where neither has
+        an item that the version knows.
 
         Raises:
             ArtifactCorrupt: the file cannot be run on this version's vectors.
         """
         known = history.has_vector
         if not known.any():
-            return None
+            return history.opinions.start()
         inputs = {
             "vectors": history.vectors[None],  # [1, length, dim]
             "kinds": history.kind[known].astype(np.int64)[None],  # [1, length]
