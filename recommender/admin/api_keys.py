@@ -1,6 +1,6 @@
 """API keys: made here, shown once, revoked here."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.contrib.admin import ModelAdmin
@@ -8,18 +8,20 @@ from django.core.exceptions import PermissionDenied
 from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
+from recommender.admin.frame import framed
 from recommender.admin.read_only import ReadOnlyAdmin
 from recommender.api_keys import create_key, forget_keys
 from recommender.models import ApiKey
+
+MADE: Final = "recommender_made_key"  # in the session, from the form to the page that shows the key: {"id", "plaintext"}
 
 
 class ApiKeyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments at run time
@@ -54,8 +56,12 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         return ("scope_names",) if obj else ()
 
     def get_urls(self) -> list[URLPattern]:
-        revoke = self.admin_site.admin_view(require_POST(self.revoke))
-        return [path("<int:key_id>/revoke/", revoke, name="recommender_apikey_revoke"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        own = [
+            path("<int:key_id>/created/", view(require_GET(self.created)), name="recommender_apikey_created"),
+            path("<int:key_id>/revoke/", view(require_POST(self.revoke)), name="recommender_apikey_revoke"),
+        ]
+        return own + super().get_urls()
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -75,15 +81,19 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         obj.pk, obj.prefix, obj.key_sha256 = key.pk, key.prefix, key.key_sha256
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        """The only page that ever shows the key, instead of a redirect that would have to carry it."""
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": obj,
-            "title": _("Your API key"),
-        }
-        context |= {"media": self.media, "has_view_permission": True, "plaintext": obj.plaintext}
-        response = TemplateResponse(request, "admin/recommender/apikey/created.html", context)
+        """A page of its own shows the key: a reload of the answer to the form would make a second one."""
+        request.session[MADE] = {"id": obj.pk, "plaintext": obj.plaintext}
+        return redirect("admin:recommender_apikey_created", obj.pk)
+
+    def created(self, request: HttpRequest, key_id: int) -> HttpResponse:
+        """The only page that ever shows the key, to the session that made it, once."""
+        made = request.session.pop(MADE, {})
+        key = ApiKey.objects.filter(pk=key_id).first()
+        if key is None or made.get("id") != key_id:
+            messages.warning(request, _("A key is shown only once. Make another one where it was not copied."))
+            return self.response_post_save_add(request, key)
+        context = {"plaintext": made["plaintext"], "title": _("Your API key"), "change": False}
+        response = framed(self, request, "admin/recommender/apikey/created.html", key, context)
         add_never_cache_headers(response)
         return response
 

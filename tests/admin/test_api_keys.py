@@ -15,7 +15,8 @@ LIST = "/admin/recommender/apikey/"
 
 def test_the_key_is_shown_once_and_works(admin_client: Client) -> None:
     assert "_addanother" not in admin_client.get(f"{LIST}add/").content.decode()
-    response = admin_client.post(f"{LIST}add/", {"name": "newsletter", "scopes": ["lists", "events"]})
+    made = admin_client.post(f"{LIST}add/", {"name": "newsletter", "scopes": ["lists", "events"]})
+    response = admin_client.get(made["Location"])
     found = re.search(r'id="recommender-key"[^>]*value="([^"]+)"', response.content.decode())
     assert found and "no-store" in response["Cache-Control"]
     key = verify_key(found[1])
@@ -24,6 +25,23 @@ def test_the_key_is_shown_once_and_works(admin_client: Client) -> None:
     for url in (LIST, f"{LIST}{key.pk}/change/"):
         page = admin_client.get(url).content.decode()
         assert found[1] not in page and "read any visitor&#x27;s lists, record events of any visitor" in page
+
+
+def test_a_reload_makes_no_second_key_and_shows_none(admin_client: Client) -> None:
+    shown = admin_client.post(f"{LIST}add/", {"name": "newsletter", "scopes": ["lists"]}, follow=True)
+    url, status = shown.redirect_chain[-1]
+    assert status == 302 and 'id="recommender-key"' in shown.content.decode()
+    assert not any("plaintext" in str(value) for value in admin_client.session.values())
+    again = admin_client.get(url, follow=True).content.decode()
+    assert "recommender-key" not in again and "A key is shown only once" in again
+    assert ApiKey.objects.count() == 1
+
+
+def test_a_key_is_shown_only_to_the_session_that_made_it(admin_client: Client, staff_client: StaffClient) -> None:
+    made = admin_client.post(f"{LIST}add/", {"name": "newsletter", "scopes": ["lists"]})
+    other = staff_client("add_apikey", "view_apikey")
+    assert "recommender-key" not in other.get(made["Location"], follow=True).content.decode()
+    assert 'id="recommender-key"' in admin_client.get(made["Location"]).content.decode()
 
 
 @pytest.mark.parametrize("form", [{"name": "", "scopes": ["lists"]}, {"name": "newsletter"}])
