@@ -3,13 +3,13 @@
 from typing import Any, Final
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import label_for_field
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.text import capfirst
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from recommender.admin.frame import ListAdmin
 from recommender.catalog import get_catalog, item_model
@@ -45,6 +45,9 @@ class SavedFilterForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no ar
         self.instance.values = {lookup: [line for line in found if line] for lookup, found in lines.items()}
         self.instance.min_price_cents = cleaned.get("min_price_cents")
         self.instance.max_price_cents = cleaned.get("max_price_cents")
+        low, high = self.instance.min_price_cents, self.instance.max_price_cents
+        if low is not None and high is not None and low > high:
+            self.add_error("max_price_cents", gettext("This is below the lowest price: no item can match."))
         try:
             self.instance.narrow(item_model()._default_manager.all())
         except FilterBroken as error:
@@ -64,6 +67,13 @@ class SavedFilterAdmin(ListAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
         return super().get_form(request, obj, change, **options | {"fields": SavedFilterForm.Meta.fields})
+
+    def save_model(self, request: HttpRequest, obj: Any, form: "forms.ModelForm[Any]", change: bool) -> None:
+        """Saved all the same: what it is for may be sold out today. But a slip of the pen empties whole lists."""
+        super().save_model(request, obj, form, change)
+        if not available_items(obj).exists():
+            text = gettext("No available item matches “%(name)s”: a list that uses it stays empty.")
+            messages.warning(request, text % {"name": obj})
 
     @admin.display(description=gettext_lazy("available items"))
     def matching(self, saved: SavedFilter) -> str:

@@ -188,6 +188,22 @@ def test_what_only_a_rule_brought_in_has_no_score(admin_client: Client, ana: Vis
         assert "By the rule “Bananas first”; no source found it" in text and '<td class="value">–</td>' in text
 
 
+def test_a_filter_whose_prices_cross_is_refused(admin_client: Client, products: list[Product]) -> None:
+    prices = {"min_price_cents": "500", "max_price_cents": "100"}
+    page = admin_client.post(f"{FILTERS}add/", {"name": "Tins"} | prices).content.decode()
+    assert "This is below the lowest price" in page and not SavedFilter.objects.exists()
+
+
+@pytest.mark.parametrize(("department", "warned"), [("NoSuchDept", True), ("Tins", False)])
+def test_a_filter_that_matches_nothing_is_saved_with_a_warning(
+    admin_client: Client, products: list[Product], department: str, warned: bool
+) -> None:
+    form = {"name": "Mine", "attribute_category__name": department}
+    page = admin_client.post(f"{FILTERS}add/", form, follow=True).content.decode()
+    assert ("No available item matches “Mine”" in page) == warned
+    assert SavedFilter.objects.count() == 1
+
+
 @pytest.mark.parametrize("path", [RULES, FILTERS, "/admin/recommender/apikey/", "/admin/recommender/visitor/"])
 def test_a_list_is_headed_by_what_it_is_of_and_says_what_for(admin_client: Client, path: str) -> None:
     shown = admin_client.get(path).content.decode()
