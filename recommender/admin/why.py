@@ -24,7 +24,7 @@ from recommender.serving.why import Arithmetic, why
 STAGES: Final[Mapping[str, Label]] = {
     "events": gettext_lazy("Events of the visitor that are read"),
     "items": gettext_lazy("Different items in them"),
-    "vectors": gettext_lazy("Events whose item the version knows"),
+    "vectors": gettext_lazy("Newest events that make the visitor's vector"),
     "nearest": gettext_lazy("Nearest to the visitor's vector"),
     "popular": gettext_lazy("Popular"),
     "own": gettext_lazy("What the visitor had before, and is available"),
@@ -79,6 +79,7 @@ def _explained(visitor: Visitor, placement: str, item: str) -> dict[str, Any]:
         "version_id": found.found.version_id,
         "took_ms": round(found.took_ms, 1),
         "cards": explained_cards(found.found.entries),
+        "kept_share": "" if found.kept_share is None else share_text(found.kept_share, 0),
         "stages": [(label(STAGES, stage.name), stage.count, stage.wanted) for stage in found.stages],
         "sum": _worded(found.arithmetic) if found.arithmetic else None,
     }

@@ -104,7 +104,7 @@ def _arranged(asked: Asked, found: Found, wishes: Wishes) -> Arranged:
     vectors = None
     if placement.diversity > 0 and found.vectors is not None and found.version is not None:
         vectors = likeness(found.version, found.vectors)
-    repeats = [] if found.is_repeat is None else [Limit(found.is_repeat, _repeat_share(asked))]
+    repeats = [] if found.is_repeat is None else [Limit(found.is_repeat, repeat_share(asked))]
     return arrange(
         relevance_of(found.scores, slots),
         slots,
@@ -115,7 +115,7 @@ def _arranged(asked: Asked, found: Found, wishes: Wishes) -> Arranged:
     )
 
 
-def _repeat_share(asked: Asked) -> float:
+def repeat_share(asked: Asked) -> float:
     """Of the slots, at most: fewer while the visitor looks around, when it wants to see something else."""
     share, visitor = asked.placement.repeat_share, asked.query.visitor
     if share is None and visitor is not None and asked.page.has_history(visitor):

@@ -1,5 +1,6 @@
 """Why a list is as it is: the stages with their counts, and the full arithmetic of one item's score. For admin."""
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -8,14 +9,15 @@ import numpy as np
 from django.db import Error
 
 from recommender.conf import conf
-from recommender.dataset.ranking_features import FEATURES, GROUPS, contributions
+from recommender.dataset.ranking_features import FEATURES, GROUPS, OWN, contributions
 from recommender.exceptions import RecommenderError
 from recommender.index.nearest import NAMED, NEAREST, NEWCOMERS, NUMBERED, POPULAR, likeness
 from recommender.index.publish import serving_version
 from recommender.index.reading import reading
 from recommender.models import ModelVersion
 from recommender.serving.arms import arm_of
-from recommender.serving.compose import left_out
+from recommender.serving.arrange import EPSILON
+from recommender.serving.compose import left_out, repeat_share
 from recommender.serving.page import Asked, Page
 from recommender.serving.personal import scored_for
 from recommender.serving.placements import FOR_YOU, placement_named
@@ -80,12 +82,18 @@ class Arithmetic:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """found: the list as shown right now. arithmetic: None where no ranker put the item here."""
+    """found: the list as shown right now.
+
+    Attributes:
+        arithmetic: None where no ranker put the item here.
+        kept_share: what repeats may take of every beginning of the list, where that put a lower score above a higher.
+    """
 
     found: Recommendations
     took_ms: float
     stages: list[Stage] = field(default_factory=list)
     arithmetic: Arithmetic | None = None
+    kept_share: float | None = None
 
 
 def why(query: Query, item_id: Any = None) -> Why:
@@ -108,7 +116,13 @@ def why(query: Query, item_id: Any = None) -> Why:
     scoring = (entry.item.pk for entry in found.entries if entry.is_found)
     wanted = item_id if item_id is not None else next(scoring, None)
     has_score = wanted in scored.candidates.item
-    return Why(found, took_ms, _stages(asked, scored, found), _arithmetic(scored, wanted) if has_score else None)
+    return Why(
+        found,
+        took_ms,
+        _stages(asked, scored, found),
+        _arithmetic(scored, wanted) if has_score else None,
+        _kept_share(asked, scored, found),
+    )
 
 
 def _scored(asked: Asked, version: ModelVersion | None) -> Scored | None:
@@ -137,6 +151,20 @@ def _stages(asked: Asked, scored: Scored, found: Recommendations) -> list[Stage]
         Stage("ruled_out", len(keys & ruled_out)),
         Stage("shown", len(found.entries), asked.query.n),
     ]
+
+
+def _kept_share(asked: Asked, scored: Scored, found: Recommendations) -> float | None:
+    """The bound on repeats, where it held one back that scores more than what stands above it."""
+    share, used = repeat_share(asked), 0
+    bought = scored.owned[:, OWN.index("is_repeat")] > 0
+    repeats = dict(zip(scored.candidates.item, bought.tolist(), strict=True))
+    shown = [(repeats.get(entry.item.pk, False), entry.score) for entry in found.entries if entry.is_found]
+    for slot, (is_repeat, score) in enumerate(shown, 1):
+        is_full = used >= math.ceil(share * slot - EPSILON)
+        if not is_repeat and is_full and any(again and higher > score for again, higher in shown[slot:]):
+            return share
+        used += is_repeat
+    return None
 
 
 def _arithmetic(scored: Scored, item_id: Any) -> Arithmetic:

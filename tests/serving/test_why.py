@@ -1,7 +1,7 @@
 """The page that takes a list apart: its numbers are those of the list, and the sum is the score."""
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
 
 from recommender.capture.tables import PURCHASE, VIEW
 from recommender.dataset.ranking_features import FEATURES
@@ -82,12 +82,34 @@ def test_a_pinned_item_that_no_source_found_has_no_sum(visitor: Visitor, product
     assert why(query, new.pk).arithmetic is None
 
 
+def test_a_held_back_repeat_is_told_and_only_then(visitor: Visitor, products: list[Product]) -> None:
+    for place in range(8, 16):
+        make_event(visitor, products[place], PURCHASE, days_ago=3)
+    with override_settings(RECOMMENDER_LOOKING_REPEAT_SHARE=0.5):  # the visitor looked at something just now
+        held = why(Query("for_you", visitor, 6))
+    with override_settings(RECOMMENDER_LOOKING_REPEAT_SHARE=1.0):
+        free = why(Query("for_you", visitor, 6))
+    assert (held.kept_share, free.kept_share) == (0.5, None)
+    scores = [entry.score for entry in free.found.entries]
+    assert scores == sorted(scores, reverse=True) != [entry.score for entry in held.found.entries]
+
+
+def test_admin_says_why_a_lower_score_stands_above(
+    admin_client: Client, visitor: Visitor, products: list[Product]
+) -> None:
+    for place in range(8, 16):
+        make_event(visitor, products[place], PURCHASE, days_ago=3)
+    page = admin_client.get(f"/admin/recommender/visitor/{visitor.pk}/why/").content.decode()
+    assert "At most 50 % of every beginning of this list may be what the visitor bought before" in page
+
+
 def test_admin_shows_it(admin_client: Client, visitor: Visitor, products: list[Product]) -> None:
     url = f"/admin/recommender/visitor/{visitor.pk}/why/"
     page = admin_client.get(url).content.decode()
     assert "From events to the list" in page and "The score of Product" in page
     page = admin_client.get(url, {"item": products[4].pk}).content.decode()
     assert "The score of Product 4" in page and "own_120" in page
+    assert "Every feature, for developers" in page and "Newest events that make the visitor&#x27;s vector" in page
     for query in ({"placement": "buy_again"}, {"placement": "nonsense"}, {"item": "x"}, {"item": "999999"}):
         assert admin_client.get(url, query).status_code == 200
     assert url in admin_client.get(f"/admin/recommender/visitor/{visitor.pk}/change/").content.decode()
