@@ -43,6 +43,7 @@ from recommender.evaluation.judge import (
     standard_error,
 )
 from recommender.evaluation.segments import by_history, by_segment, calibration
+from recommender.evaluation.temperature import temperatures
 from recommender.learning import Learned, PipelineSettings, go_on, moment, served_lists, taken, teach
 from recommender.stages import Stages
 
@@ -163,13 +164,16 @@ def compare(
     def ranked(score: Scorer) -> Ranked:
         return rank(score, asked, everything)
 
+    def promised(score: Scorer) -> Ranked:
+        return rank(score, asked, everything, temperatures(score, asked, relevant))
+
     baselines = {  # one after the other: each is as large as the log
         "popularity": ranked(popular(seen.grouped, rows, seen.now)),
         "item_knn": ranked(item_knn(seen.grouped, rows)),
         "own_decayed": ranked(own_decayed(seen.grouped, rows, seen.now, PURCHASES)),
     }
     ours = served_lists(stack, seen, settings, learned.ranker).scorers(rankers, asked)
-    return {name: _comparison(baselines | {"ours": ranked(score)}, relevant, before) for name, score in ours.items()}
+    return {name: _comparison(baselines | {"ours": promised(score)}, relevant, before) for name, score in ours.items()}
 
 
 def _comparison(ranked: dict[str, Ranked], relevant: sp.csr_matrix, before: sp.csr_matrix) -> Comparison:

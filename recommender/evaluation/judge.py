@@ -49,7 +49,7 @@ class Ranked:
     Attributes:
         every: [n, slots] item rows, best first. new: the same among what each visitor had not taken.
         chance: [n, slots] of each item in `every`, its share of the softmax over all that the ranker scored: how much
-            of what the visitor takes next it expects to be this item.
+            of what the visitor takes next it expects to be this item. True to life only at the right temperature.
     """
 
     every: Ints
@@ -57,15 +57,20 @@ class Ranked:
     chance: Floats
 
 
-def rank(score: Scorer, asked: Ints, taken: sp.csr_matrix) -> Ranked:
-    """The first `LISTED` items of each visitor in `asked` [n]; `taken` is [all visitors, item rows]."""
+def rank(score: Scorer, asked: Ints, taken: sp.csr_matrix, temperature: NDArray[np.float64] | None = None) -> Ranked:
+    """The first `LISTED` items of each visitor in `asked` [n]; `taken` is [all visitors, item rows].
+
+    Args:
+        temperature: [n] of each visitor's softmax, see `evaluation.temperature`; None: 1.
+    """
     every, new, chance = [], [], []
+    heat = np.ones(len(asked)) if temperature is None else temperature
     for at in range(0, len(asked), CHUNK):
         numbers = asked[at : at + CHUNK]
         scores = score(numbers)
         scores[:, 0] = -np.inf  # padding is no item
         every.append(top(scores, LISTED))
-        chance.append(_softmax_at(scores, every[-1]))
+        chance.append(_softmax_at(scores / heat[at : at + CHUNK, None].astype(np.float32), every[-1]))
         scores[taken[numbers].toarray() > 0] = -np.inf
         new.append(top(scores, LISTED))
     if not every:
