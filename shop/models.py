@@ -36,7 +36,7 @@ class Department(models.Model):
 
 
 class Category(models.Model):
-    department = models.ForeignKey(Department, models.CASCADE, related_name="categories")
+    department = models.ForeignKey(Department, models.CASCADE, related_name="categories", verbose_name=_("department"))
     name = models.CharField(_("name"), max_length=120)
     slug = models.SlugField(max_length=200, unique=True)
 
@@ -67,7 +67,7 @@ class Product(models.Model):
 
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True)
-    category = models.ForeignKey(Category, models.PROTECT, related_name="products")
+    category = models.ForeignKey(Category, models.PROTECT, related_name="products", verbose_name=_("category"))
     brand = models.CharField(_("brand"), max_length=60, blank=True)
     manufacturer = models.CharField(_("manufacturer"), max_length=20, blank=True)
     product_type = models.CharField(_("type"), max_length=120, blank=True)

@@ -62,22 +62,22 @@ def column_chart(name: str, labels: Sequence[str], values: Sequence[int]) -> Saf
         '<rect x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect>',
         (
             (f"{LEFT + step * place:.2f}", f"{_y(value, 0, high):.1f}", f"{0.8 * step:.2f}", _tall(value, high), *told)
-            for place, (value, *told) in enumerate(zip(values, labels, values, strict=True))
+            for place, (value, *told) in enumerate(zip(values, labels, map(whole, values), strict=True))
         ),
     )
     described = _("%(name)s: %(total)s from %(first)s to %(last)s, at most %(most)s a day") % {
         "name": name,
-        "total": sum(values),
+        "total": whole(sum(values)),
         "first": labels[0],
         "last": labels[-1],
-        "most": max(values),
+        "most": whole(max(values)),
     }
     return format_html(
         '<svg class="recommender-line recommender-columns" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>',
         f"{WIDTH:g}",
         f"{HEIGHT:g}",
         described,
-        _grid(0, high, lambda value: number_format(round(value), force_grouping=True)),
+        _grid(0, high, whole),
         columns,
         _below([(LEFT, "start", labels[0]), (WIDTH - RIGHT, "end", labels[-1])]),
     )
@@ -97,6 +97,11 @@ def bar(share: float, kind: str = "other") -> SafeString:
 def share_text(share: float, decimals: int = 1) -> str:
     """`.123` → "12.3 %" as people here write it."""
     return f"{number_format(round(100 * share, decimals), decimals)} %"  # number_format cuts off
+
+
+def whole(value: float) -> str:
+    """`1469307` → "1,469,307" as people here write it."""
+    return str(number_format(round(value), force_grouping=True))
 
 
 def number(value: float) -> str:

@@ -67,7 +67,7 @@ def neighbours(version: ModelVersion, asked: Mapping[str, str]) -> dict[str, Any
         key = None
     item = items_by_key([key]).get(key) if key is not None else None
     if item is None:
-        return context
+        return context | {"is_unknown": bool(asked.get("item"))}
     near = similar(version, key, NEIGHBOURS) if version.has_vectors else []
     items = items_by_key(other for other, _cosine in near)
     rows = [

@@ -18,6 +18,7 @@ from recommender.capture.ledger import lines
 from recommender.capture.partitions import has_default_rows
 from recommender.capture.quarantine import replay
 from recommender.models import LedgerEntry, QuarantinedEvent
+from recommender.quality.report import DAYS as REPORT_DAYS
 
 DAYS: Final = 31
 PAYLOAD_SHOWN: Final = 120  # characters in the list
@@ -36,7 +37,7 @@ class LedgerAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         asked = request.GET.get("days", "")
-        days = int(asked) if asked in map(str, QUALITY_DAYS) else QUALITY_DAYS[0]
+        days = int(asked) if asked in map(str, QUALITY_DAYS) else REPORT_DAYS
         context = {"title": _("Data quality"), "days": days, "choices": QUALITY_DAYS, **quality_context(days)}
         return framed(self, request, "admin/recommender/ledgerentry/quality.html", None, context)
 

@@ -14,7 +14,7 @@ from recommender.quality.findings import GREEN, RED, YELLOW, Finding
 from recommender.quality.measure import Measured
 from recommender.quality.report import DAYS, quality_report
 
-QUALITY_DAYS: Final = (DAYS, 7, 92)  # the first where none is chosen
+QUALITY_DAYS: Final = (7, DAYS, 92)  # DAYS where none is chosen
 
 
 def quality_context(days: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy
 
+from recommender.admin.charts import whole
 from recommender.admin.frame import ListAdmin
 from recommender.catalog import get_catalog, item_model
 from recommender.exceptions import FilterBroken
@@ -78,7 +79,7 @@ class SavedFilterAdmin(ListAdmin):
     @admin.display(description=gettext_lazy("available items"))
     def matching(self, saved: SavedFilter) -> str:
         try:
-            return str(available_items(saved).distinct().count())
+            return whole(available_items(saved).distinct().count())
         except FilterBroken as error:
             return str(error)
 
@@ -96,4 +97,4 @@ def _label(lookup: str) -> str:
             return lookup
         names.append(str(label_for_field(name, model)))
         model = field.related_model
-    return capfirst(" → ".join(names[:-1] if len(names) > 1 and names[-1].lower() == "name" else names))
+    return capfirst(" → ".join(names[:-1] if len(names) > 1 and lookup.endswith("__name") else names))

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from recommender.admin.audit import history
-from recommender.admin.charts import bar, share_text
+from recommender.admin.charts import bar, share_text, whole
 from recommender.admin.compare import comparison
 from recommender.admin.dashboard import dashboard
 from recommender.admin.estimates import estimated
@@ -29,7 +29,7 @@ from recommender.models import ModelVersion
 class ModelVersionAdmin(PublishingPages):
     detail_template = "admin/recommender/modelversion/detail.html"
     change_list_template = "admin/recommender/modelversion/list.html"
-    list_display = ("name", "state", "created_at", "quality", "best_simple", "item_count", "dim", "run")
+    list_display = ("name", "state", "created_at", "quality", "best_simple", "items", "dim", "run")
     list_select_related = ("run",)
     ordering = ("-pk",)
     list_per_page = 50
@@ -128,6 +128,10 @@ class ModelVersionAdmin(PublishingPages):
     @admin.display(description=gettext_lazy("NDCG@10"))
     def quality(self, version: ModelVersion) -> str:
         return score(version)
+
+    @admin.display(description=gettext_lazy("items"), ordering="item_count")
+    def items(self, version: ModelVersion) -> str:
+        return whole(version.item_count)
 
     @admin.display(description=gettext_lazy("best simple method"))
     def best_simple(self, version: ModelVersion) -> str:

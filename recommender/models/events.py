@@ -111,7 +111,7 @@ class QuarantinedEvent(models.Model):
 
     class Meta:
         verbose_name = _("event in quarantine")
-        verbose_name_plural = _("quarantine")
+        verbose_name_plural = _("events in quarantine")
         indexes = [models.Index(fields=["received_at"], name="recommender_quarantine_at")]
 
     def __str__(self) -> str:

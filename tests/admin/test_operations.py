@@ -304,3 +304,11 @@ def test_what_was_done_is_said_in_the_language_of_the_reader(
     assert [": ".join(row) for row in zip(who, change, strict=True)][:-1] == [
         each.format(first=first.pk, second=second.pk) for each in told
     ]
+
+
+@pytest.mark.parametrize(("path", "words"), [("auditentry", "2 audit entries"), ("quarantinedevent", "2 events in")])
+def test_a_list_counts_what_is_in_it(admin_client: Client, path: str, words: str) -> None:
+    for _each in range(2):
+        AuditEntry.objects.create(act="schedule", by="Ann", old="every 6 h", new="off")
+        QuarantinedEvent.objects.create(code="bad", source=Event.Source.API, payload="{}")
+    assert words in admin_client.get(f"/admin/recommender/{path}/").content.decode()

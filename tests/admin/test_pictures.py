@@ -112,6 +112,12 @@ def test_what_is_not_there_stays_a_page(admin_client: Client, version: ModelVers
     page(admin_client, version, f"neighbours/{query}")
 
 
+def test_a_product_that_does_not_exist_is_said_not_to(admin_client: Client, version: ModelVersion) -> None:
+    for key in ("999999999", "abc"):
+        assert "There is no such product." in page(admin_client, version, f"neighbours/?item={key}")
+    assert "There is no such product." not in page(admin_client, version, "neighbours/")
+
+
 def test_they_are_for_those_who_may_look(staff_client: StaffClient, version: ModelVersion) -> None:
     client = staff_client("view_event")
     for url in (f"{version.pk}/map/", f"{version.pk}/neighbours/", "dashboard/"):

@@ -188,6 +188,11 @@ def test_what_only_a_rule_brought_in_has_no_score(admin_client: Client, ana: Vis
         assert "By the rule “Bananas first”; no source found it" in text and '<td class="value">–</td>' in text
 
 
+def test_the_attributes_of_a_filter_speak_the_reader_s_language(admin_client: Client, products: list[Product]) -> None:
+    page = admin_client.get(f"{FILTERS}add/", headers={"accept-language": "zh-hans"}).content.decode()
+    assert "类别 → 部门" in page and "→ 名称" not in page
+
+
 def test_a_filter_whose_prices_cross_is_refused(admin_client: Client, products: list[Product]) -> None:
     prices = {"min_price_cents": "500", "max_price_cents": "100"}
     page = admin_client.post(f"{FILTERS}add/", {"name": "Tins"} | prices).content.decode()

@@ -1,10 +1,12 @@
 """The page of the data quality report: findings with a light and advice, columns a day, reached from both lists."""
 
+import re
 from datetime import date
 
 import pytest
 from django.test import Client
 
+from recommender.admin.charts import column_chart
 from recommender.models import Event, LedgerEntry, Visitor
 from recommender.quality import measure
 from tests.admin.conftest import StaffClient
@@ -37,6 +39,16 @@ def test_days_can_be_chosen_and_nonsense_is_the_default(admin_client: Client, sh
     assert "in 7 days" in body(admin_client, days="7")
     for nonsense in ("8", "x", "-7", "9" * 99):
         assert "in 31 days" in body(admin_client, days=nonsense)
+
+
+def test_days_stand_in_order(admin_client: Client, db: None) -> None:
+    days = re.search(r'<nav aria-label="Days">(.*?)</nav>', body(admin_client), re.DOTALL)
+    assert days and re.findall(r"(\d+) days", days[1]) == ["7", "31", "92"]
+
+
+def test_large_numbers_are_grouped_in_what_a_chart_says() -> None:
+    chart = column_chart("Purchases", ["1 Nov", "2 Nov"], [1_000_000, 439_401])
+    assert "1,439,401 from 1 Nov" in chart and "2 Nov: 439,401" in chart and "at most 1,000,000 a day" in chart
 
 
 def test_the_pages_of_events_and_of_the_ledger_lead_there(admin_client: Client, db: None) -> None:

@@ -150,6 +150,15 @@ def test_a_missing_page_looks_like_the_shop(client: Client, db: None) -> None:
     assert "This shelf is empty" in response.content.decode()
 
 
+def test_a_page_that_is_not_allowed_looks_like_the_shop(client: Client, household: Household) -> None:
+    household.user.is_staff = True
+    household.user.save()
+    client.force_login(household.user)
+    response = client.get("/admin/shop/product/")
+    assert response.status_code == 403
+    assert "This door is locked" in response.content.decode() and "Corner Market" in response.content.decode()
+
+
 def test_an_error_page_needs_nothing(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     client.raise_request_exception = False
     monkeypatch.setattr("shop.views.catalogue.Paginator", None)
