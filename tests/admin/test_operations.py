@@ -13,7 +13,7 @@ from django.test import Client
 from demo.processes import free_port
 from recommender import audit
 from recommender.index.publish import publish
-from recommender.models import AuditEntry, ModelVersion, TrainingRun, TrainingSchedule
+from recommender.models import AuditEntry, ModelVersion, QuarantinedEvent, TrainingRun, TrainingSchedule
 from tests.admin.conftest import StaffClient
 from tests.worlds import make_products, write_tiny_version
 
@@ -310,5 +310,5 @@ def test_what_was_done_is_said_in_the_language_of_the_reader(
 def test_a_list_counts_what_is_in_it(admin_client: Client, path: str, words: str) -> None:
     for _each in range(2):
         AuditEntry.objects.create(act="schedule", by="Ann", old="every 6 h", new="off")
-        QuarantinedEvent.objects.create(code="bad", source=Event.Source.API, payload="{}")
+        QuarantinedEvent.objects.create(code="bad", source=1, payload="{}")
     assert words in admin_client.get(f"/admin/recommender/{path}/").content.decode()

@@ -10,7 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from recommender.api_keys import create_key
-from recommender.models import Arm, Experiment, ModelVersion, Rule, Visitor
+from recommender.models import Arm, Event, Experiment, ModelVersion, Rule, Visitor
 from shop.models import Product
 from tests.admin.test_pictures import mapped_version
 from tests.browser.test_admin_retrain import log_in, owner
@@ -116,3 +116,16 @@ def test_what_scrolls_sideways_is_reached_by_keyboard(
     expect(box).to_have_attribute("tabindex", "0")
     page.set_viewport_size({"width": 1280, "height": 900})
     expect(box).not_to_have_attribute("tabindex", "0")
+
+
+def test_the_events_fit_beside_the_filters(owner: None, page: Page, live_server: Any, version: ModelVersion) -> None:
+    product = Product.objects.earliest("pk")
+    Product.objects.filter(pk=product.pk).update(name="Own Brand White Cheddar Macaroni and Cheese, 7 oz (variety 2)")
+    event = make_event(Visitor.objects.create(), product)
+    Event.objects.filter(pk=event.pk).update(
+        source=Event.Source.BULK, doubt=Event.Doubt.NO_TOKEN, impression={"placement": "basket_complement"}
+    )
+    log_in(page, live_server.url)
+    page.goto(f"{live_server.url}{ADMIN}event/")
+    expect(page.locator("#result_list tbody tr")).to_have_count(1)
+    assert page.locator(".results").evaluate("box => box.scrollWidth <= box.clientWidth")

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, Route, expect
 
 from recommender.models import Event, Visitor
-from shop.models import Order, OrderLine, Product
+from shop.models import Department, Order, OrderLine, Product
 from tests.worlds import make_event, make_products, publish_tiny_version
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -125,6 +125,44 @@ def test_lists_move_nothing_and_fit_the_page(page: Page, open_page: Open, width:
             assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
         page.unroute("**/*")
         assert shifts[0] == shifts[1] == 0, path
+
+
+def test_the_header_of_a_small_phone_is_two_rows_and_a_long_word_breaks(page: Page, open_page: Open) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    open_page("/search/?q=" + "w" * 180)
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    logo, tools = (page.locator(name).bounding_box() for name in (".logo", ".tools"))
+    assert logo and tools and abs(logo["y"] + logo["height"] / 2 - tools["y"] - tools["height"] / 2) < 5
+
+
+def test_a_tablet_s_button_is_one_line(page: Page, open_page: Open) -> None:
+    page.set_viewport_size({"width": 768, "height": 900})
+    open_page("/p/{item}/")
+    button = page.locator(".buy .button").bounding_box()
+    assert button and button["height"] < 55
+
+
+def test_large_text_cuts_no_department(page: Page, open_page: Open) -> None:
+    Department.objects.update(name="Refreshments-Household")
+    open_page("/")
+    page.add_style_tag(content="html { font-size: 200% }")
+    assert page.locator(".tile span").evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth)")
+
+
+def test_forced_colours_frame_only_what_is_chosen(page: Page, open_page: Open) -> None:
+    page.emulate_media(forced_colors="active")
+    open_page("/d/pantry/")
+    for choices in (".sorts a", ".rec-consent__level", ".language button"):
+        lines = page.locator(choices).evaluate_all("all => all.map(one => getComputedStyle(one).borderBottomColor)")
+        assert sorted(lines.count(line) for line in set(lines)) == [1, len(lines) - 1], choices
+
+
+def test_a_choice_at_the_foot_stays_in_sight(page: Page, open_page: Open) -> None:
+    open_page("/d/pantry/")
+    page.locator(".rec-consent__level[value=session]").click()
+    chosen = page.locator(".rec-consent__level[value=session][aria-pressed=true]")
+    expect(chosen).to_be_in_viewport()
+    assert page.url.endswith("/d/pantry/#consent")
 
 
 def test_the_keyboard_leads_through_a_list(page: Page, open_page: Open) -> None:

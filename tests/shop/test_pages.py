@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -5,8 +6,10 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
+from recommender.models import Visitor
 from shop.models import Category, Department, Household, Product
 from shop.templatetags.shop import grouped
+from tests.worlds import make_event, make_products, publish_tiny_version
 
 EMPTY_SHOP_PAGES = ["/", "/search/", "/search/?q=milk", "/basket/", "/login/"]
 
@@ -51,6 +54,29 @@ def test_a_sold_out_product_has_a_page_but_no_button(client: Client, milk: Produ
     page = client.get(f"/p/{milk.pk}/").content.decode()
     assert "Sold out" in page
     assert "Add to basket" not in page
+
+
+def test_a_sold_out_product_leads_to_similar_ones_first(client: Client, db: None) -> None:
+    products = make_products(12)
+    publish_tiny_version(products)
+    lists = re.compile(r'data-recommender-placement="(\w+)"')
+    for stock, first in ((9, "bought_together"), (0, "similar_items")):
+        Product.objects.filter(pk=products[0].pk).update(stock=stock)
+        assert lists.findall(client.get(f"/p/{products[0].pk}/").content.decode())[0] == first
+
+
+@pytest.mark.parametrize("consent", ["full", "none"])
+def test_the_greeting_promises_no_more_than_the_list_holds(client: Client, household: Household, consent: str) -> None:
+    products = make_products(12)
+    visitor = Visitor.objects.create(user=household.user)
+    for product in products[:3]:
+        make_event(visitor, product)
+    publish_tiny_version(products, [visitor])
+    client.force_login(household.user)
+    client.post("/recommender/consent/", {"level": consent, "next": "/"})
+    page = client.get("/").content.decode()
+    assert "Welcome back." in page and page.count("rec-list--for_you") == 1
+    assert ("sorted for your household" in page) == (consent == "full")
 
 
 def test_what_is_off_the_shelf_has_no_page_and_no_tile(client: Client, three_products: list[Product]) -> None:
