@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("recommender", "0024_events_until"),
+        ("recommender", "0025_quarantine_doubt"),
     ]
 
     operations = [
