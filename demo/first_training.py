@@ -52,7 +52,7 @@ def outcome(run: TrainingRun) -> str:
         scores = [f"{name} {values['ndcg@10']:.3f}" for name, values in metrics.items() if "ndcg@10" in values]
         return "The first model is live." + (f" NDCG@10 on held-out weeks: {', '.join(scores)}." if scores else "")
     if run.status == run.Status.REFUSED:
-        reasons = "; ".join(run.version.verdict.get("reasons", [])) or run.error
+        reasons = "; ".join(run.version.verdict.get("reasons", []) if run.version else []) or run.error
         return f"The gate refused the first model: {reasons}. The shop shows what is popular."
     return f"The first training {run.get_status_display()}: {run.error or 'see its log in admin'}. Retry it from admin."
 

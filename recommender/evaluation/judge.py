@@ -64,13 +64,13 @@ def rank(score: Scorer, asked: Ints, taken: sp.csr_matrix, temperature: NDArray[
         temperature: [n] of each visitor's softmax, see `evaluation.temperature`; None: 1.
     """
     every, new, chance = [], [], []
-    heat = np.ones(len(asked)) if temperature is None else temperature
+    heat = (np.ones(len(asked)) if temperature is None else temperature).astype(np.float32)
     for at in range(0, len(asked), CHUNK):
         numbers = asked[at : at + CHUNK]
         scores = score(numbers)
         scores[:, 0] = -np.inf  # padding is no item
         every.append(top(scores, LISTED))
-        chance.append(_softmax_at(scores / heat[at : at + CHUNK, None].astype(np.float32), every[-1]))
+        chance.append(_softmax_at(scores / heat[at : at + CHUNK, None], every[-1]))
         scores[taken[numbers].toarray() > 0] = -np.inf
         new.append(top(scores, LISTED))
     if not every:

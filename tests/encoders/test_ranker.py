@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from recommender.dataset.ranking_features import FEATURES, contributions, rank_candidates
-from recommender.encoders.listwise import Example, Ranker, averaged
+from recommender.encoders.listwise import Example, NetworkSettings, Ranker, averaged, learned
 from recommender.encoders.ranker import fit_ranker, start_of
 
 RNG = np.random.default_rng(0)
@@ -147,6 +147,16 @@ def test_numpy_and_torch_score_alike() -> None:
     model = random_network(32)
     x = RNG.random((20, len(FEATURES))).astype(np.float32)
     assert np.allclose(rank_candidates(x, model.as_json()), model(torch.from_numpy(x)).detach().numpy(), atol=1e-4)
+
+
+def test_weights_decay_to_the_start_and_not_to_nothing() -> None:
+    """Few visitors correct the start; they do not replace it."""
+    visitors = world("taken_30", visitors=4)
+    settings = NetworkSettings(hidden=2, steps=100, batch=4, dropout=0.0, weight_decay=30.0)
+    network = Ranker.of(visitors, settings)
+    network.linear.weight.data.fill_(3.0)
+    kept = learned(network, visitors, settings, 0, lambda model, _visitors: 0.0 * model.linear.weight.sum())
+    assert torch.allclose(kept.linear.weight, torch.tensor(3.0))
 
 
 def test_too_few_visitors_leave_the_order_to_similarity() -> None:
