@@ -43,5 +43,5 @@ def test_everything_as_json(shop: Visitor) -> None:
 
 @pytest.mark.parametrize("days", ["0", "-1", "x"])
 def test_days_are_a_number(days: str, db: None) -> None:
-    with pytest.raises(CommandError, match="1 or more"):
+    with pytest.raises(CommandError, match="from 1 to"):
         output_of(f"--days={days}")
