@@ -21,9 +21,7 @@ from recommender.admin.read_only import ReadOnlyAdmin
 from recommender.api_keys import create_key, forget_keys
 from recommender.models import ApiKey
 
-MADE: Final = (
-    "recommender_made_key"  # in the session, from the form to the page that shows the key: {"id", "plaintext"}
-)
+MADE: Final = "recommender_made_key"  # in the session, until the next page shows the key: {"id", "plaintext"}
 
 
 class ApiKeyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments at run time

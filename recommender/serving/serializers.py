@@ -3,18 +3,15 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-from django.core.exceptions import ValidationError
 from django.db.models import IntegerField
 from django.http import QueryDict
 from django.utils.translation import gettext as _
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from recommender.capture.items import key_or_none
 from recommender.catalog import item_key, key_field
 from recommender.conf import conf
 from recommender.serving.cards import Card
+from recommender.serving.key_fields import ItemKeyField, VisitorKeyField, keys_in
 from recommender.serving.placements import FOR_YOU, length_of, needs_items, placement_named, placements
 from recommender.serving.query import RUNGS, Query
 from recommender.tokens import read_impressions
@@ -27,35 +24,6 @@ MAX_MATCHES = 400  # of one search
 MAX_PAGES = 20  # tokens of earlier lists in one address, which servers cut off at some 8,000 characters
 
 Basket = Callable[[], frozenset[Any]]  # → keys of what lies in the caller's basket
-
-
-@extend_schema_field(OpenApiTypes.STR)
-class ItemKeyField(serializers.Field):
-    """A key of the shop's item model as text."""
-
-    def to_internal_value(self, data: object) -> Any:
-        try:
-            return item_key(data)
-        except ValidationError as error:
-            raise serializers.ValidationError(error.messages) from error
-
-    def to_representation(self, value: object) -> str:
-        return str(value)
-
-
-class VisitorKeyField(serializers.UUIDField):
-    """A visitor's key as text. Django REST framework takes a number for a UUID, too, and `true` for one."""
-
-    def to_internal_value(self, data: object) -> Any:
-        if not isinstance(data, str):
-            self.fail("invalid", value=data)
-        return super().to_internal_value(data)
-
-
-def _keys_in(value: str) -> list[str]:
-    """What stands between the commas; and the whole, where that may be a key of the shop, as among texts."""
-    keys = [key for key in value.split(",") if key]
-    return [*keys, value] if "," in value and key_or_none(value) is not None else keys
 
 
 class ListParameters(serializers.Serializer):
@@ -87,7 +55,7 @@ class ListParameters(serializers.Serializer):
         if "after" in parameters:
             data["after"] = parameters.getlist("after")
         sent = parameters.getlist("exclude")
-        keys = [key for value in sent for key in _keys_in(value)]
+        keys = [key for value in sent for key in keys_in(value)]
         return {**data, "exclude": keys if len(sent) <= MAX_EXCLUDED else sent}  # empty ones count, too
 
     def get_fields(self) -> dict[str, serializers.Field]:

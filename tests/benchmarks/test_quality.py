@@ -33,30 +33,27 @@ def test_a_run_is_kept_and_goes_on_where_it_stopped(shop: list[str], tmp_path: P
     assert "| transitions |" in (tmp_path / "results" / "quality.md").read_text()
 
 
-def test_a_model_that_fails_is_reported_with_its_error(shop: list[str], tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("script", "failed"),
+    [
+        ("echo 'ModuleNotFoundError: numpy' >&2; exit 1", "ModuleNotFoundError: numpy"),
+        ("echo 'autoencoder 0/1' >&2; kill -9 $$", "killed by signal 9, probably out of memory"),
+    ],
+    ids=["by an error", "from outside"],
+)
+def test_a_model_that_fails_is_reported_with_the_reason(
+    shop: list[str], tmp_path: Path, monkeypatch, script: str, failed: str
+) -> None:
     monkeypatch.setattr("benchmarks.quality.PEERS_PYTHON", tmp_path / "missing")
-    environment_without_numpy = tmp_path / "python"
-    environment_without_numpy.write_text("#!/bin/sh\necho 'ModuleNotFoundError: numpy' >&2\nexit 1\n")
-    environment_without_numpy.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(environment_without_numpy))
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(python))
 
     assert main([*shop, "--models", "popularity"]) == 1
 
     report = (tmp_path / "results" / "quality.md").read_text()
-    assert "failed: ModuleNotFoundError: numpy" in report
-
-
-def test_a_model_killed_from_outside_is_reported_as_such(shop: list[str], tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("benchmarks.quality.PEERS_PYTHON", tmp_path / "missing")
-    killed = tmp_path / "python"
-    killed.write_text("#!/bin/sh\necho 'autoencoder 0/1' >&2\nkill -9 $$\n")
-    killed.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(killed))
-
-    assert main([*shop, "--models", "popularity"]) == 1
-
-    report = (tmp_path / "results" / "quality.md").read_text()
-    assert "failed: killed by signal 9, probably out of memory" in report
+    assert f"failed: {failed}" in report
 
 
 def test_events_of_one_moment_are_split_by_the_last_item(
