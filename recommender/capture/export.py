@@ -103,17 +103,20 @@ def _query(until: datetime | None) -> sql.Composed:
 def _values(names: Sequence[str], keys: Sequence[Any] | None) -> dict[ItemId, list[Any]]:
     """Key → the values of `names`. A lookup over several rows (tags) gives its different values joined by a comma."""
     items: dict[ItemId, list[Any]] = {}
+    several: dict[ItemId, list[list[Any]]] = {}  # of an item that comes more than once: each of its rows
     wanted = item_model()._base_manager.all() if keys is None else item_model()._base_manager.filter(pk__in=keys)
     rows = wanted.order_by("pk").values_list("pk", *names)
     for key, *values in rows.iterator(chunk_size=ROWS_PER_FETCH):
-        known = items.setdefault(item_id(key), values)
-        if known is not values:
-            known[:] = [_joined(old, new) for old, new in zip(known, values, strict=True)]
+        first = items.setdefault(item_id(key), values)
+        if first is not values:
+            several.setdefault(item_id(key), [first]).append(values)
+    items |= {key: [_joined(column) for column in zip(*found, strict=True)] for key, found in several.items()}
     return items
 
 
-def _joined(old: Any, new: Any) -> Any:
-    return old if new is None or str(new) in str(old).split(", ") else f"{old}, {new}"
+def _joined(values: Sequence[Any]) -> Any:
+    different = {str(value): value for value in values if value is not None}
+    return next(iter(different.values()), None) if len(different) < 2 else ", ".join(different)
 
 
 def _table(catalog: Catalog, keys: NDArray[np.generic], columns: list[list[Any]]) -> ItemTable:

@@ -20,6 +20,7 @@ from recommender.capture.tables import ItemTable
 Floats = NDArray[np.float32]
 MOST_ITEMS_OF_A_WORD: Final = 500  # a word of more items tells little and costs their square
 TOKEN: Final = re.compile(r"[^\W_]+")
+SEPARATOR: Final = re.compile(r"[|,;]")  # of several values of one attribute
 SIMILAR: Final = 0.3  # of two words' trigrams in common: one letter wrong in a word of six
 IDEOGRAPH: Final = re.compile(r"[\u3400-\u9fff]")
 
@@ -36,7 +37,7 @@ def words_of(items: ItemTable) -> Iterator[list[str]]:
             else:
                 words.append(token)
         for name, values in columns:
-            words += [f"{name}={value}" for value in re.split(r"[|,;]", values[place].lower()) if value]
+            words += [f"{name}={value}" for value in map(str.strip, SEPARATOR.split(values[place].lower())) if value]
         yield words
 
 

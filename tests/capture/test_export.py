@@ -5,7 +5,7 @@ import pytest
 from django.db import connection
 
 from recommender.capture.cleaning import count_left_out
-from recommender.capture.export import _table, export_events, export_items
+from recommender.capture.export import _joined, _table, export_events, export_items
 from recommender.capture.tables import CART, PURCHASE, VIEW
 from recommender.catalog import Catalog, register
 from recommender.models import Event, Visitor
@@ -133,3 +133,28 @@ def test_a_lookup_over_many_rows_gives_one_row_an_item(products: list[Product], 
         register(ProductCatalog)
     assert len(table) == 3
     assert set(table.attributes["category__products__name"][0].split(", ")) == {"Milk", "Butter", "Cheese"}
+
+
+def test_commas_of_a_value_are_not_taken_for_several_values(products: list[Product]) -> None:
+    class ByNeighbours(Catalog):
+        title = "name"
+        text = ("name",)
+        attributes = ("category__products__name",)
+
+    names = ["Milk, 1 l", "Butter, salted", "Cheese"]
+    for product, name in zip(products, names, strict=True):
+        Product.objects.filter(pk=product.pk).update(name=name)
+    register(ByNeighbours)
+    try:
+        table = export_items()
+    finally:
+        register(ProductCatalog)
+    assert (table.title, table.text) == (names, names)
+    assert len(table.attributes["category__products__name"][0]) == len(", ".join(names))
+
+
+def test_what_one_of_several_rows_lacks_is_not_a_value() -> None:
+    assert _joined([None, "red", None, "red"]) == "red"
+    assert _joined([None, "red", "blue"]) == "red, blue"
+    assert _joined([199, 199]) == 199
+    assert _joined([None, None]) is None
