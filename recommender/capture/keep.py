@@ -58,12 +58,15 @@ def keep(batch: Batch) -> Outcome:
             with in_time():
                 batch = verified(batch)
         outcome = _group.write(batch) if batch.received or batch.charge else Outcome(0)
+    except AWAY:
+        return _spill(batch)
+    try:
         if batch.seen:
             with in_time():
                 _store_seen(batch, outcome)
-        return outcome
-    except AWAY:
-        return _spill(batch)
+    except AWAY:  # its rows are committed and booked
+        _spill(msgspec.structs.replace(batch, received=0, drafts=[], rejected=[]))
+    return outcome
 
 
 @contextmanager

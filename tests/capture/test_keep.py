@@ -19,13 +19,16 @@ from recommender.capture import keep, ledger
 from recommender.capture.batch import Batch, Outcome, Sender
 from recommender.capture.group_commit import GroupCommit
 from recommender.capture.joins import join_visitors
-from recommender.capture.record import record_events
+from recommender.capture.record import deliver, record_events
 from recommender.capture.rows import check_rows
 from recommender.capture.visitor import write_cookie
 from recommender.conf import conf
 from recommender.exceptions import NotKept
-from recommender.models import ApiKey, Event, Visitor
+from recommender.models import ApiKey, Event, Impression, QuarantinedEvent, Visitor
 from recommender.privacy.erasure import erase
+from recommender.serving.impressions import impression_token
+from recommender.serving.placements import FOR_YOU
+from recommender.serving.query import PERSONAL, Entry, Query
 from recommender.signals import item_viewed, order_placed
 from shop.models import Product
 from tests.capture.test_spill import batch
@@ -112,6 +115,28 @@ def test_a_busy_shop_goes_straight_to_the_database_again(spill: Path, outage: An
     kept = sum(each.result() for each in sent)
     until_stored(kept)
     assert Event.objects.count() == kept
+
+
+def test_what_is_committed_is_not_spilled_with_the_slots_that_were_seen(
+    spill: Path, product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = Query(FOR_YOU, visitor := Visitor.objects.create(), 1)
+    token = impression_token(query, PERSONAL, None, [Entry(product, 1.0, "", 1)])
+    checked, seen = check_rows([row(product), {"item": product.pk}]), [{"token": token, "slots": [1]}]
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            keep,
+            "store_impressions",
+            lambda *args: connection.cursor().execute("SELECT pg_terminate_backend(pg_backend_pid())"),
+        )
+        found = deliver(visitor, checked, source=SHOP, doubt=0, seen=seen)
+    assert (found.stored, found.spilled, len(found.quarantined)) == (1, 0, 1)
+    deadline = time.monotonic() + 10
+    while not Impression.objects.exists():
+        assert time.monotonic() < deadline, "nothing was drained"
+        time.sleep(0.05)
+    assert QuarantinedEvent.objects.count() == 1
+    assert [(line.received, line.stored, line.quarantined) for line in ledger.lines()] == [(2, 1, 1)]
 
 
 def test_without_a_folder_the_sender_comes_again(outage: Any, product: Product, client: Client) -> None:
