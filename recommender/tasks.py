@@ -8,7 +8,7 @@ from celery.signals import worker_ready
 from django.db import Error, connection
 
 from recommender import refresh, runs, schedule, supervision
-from recommender.capture import keep, ledger, partitions, quarantine
+from recommender.capture import ledger, outage, partitions, quarantine
 from recommender.capture.drained import forget_drained
 from recommender.capture.impressions import forget_old_impressions
 from recommender.capture.rate_limit import forget_empty_buckets
@@ -50,7 +50,7 @@ def tidy() -> None:
 @shared_task(name="recommender.keep_books", ignore_result=True)  # type: ignore[untyped-decorator]
 def keep_books() -> None:
     """Every minute: store what waits on this machine's disk, make the next months' partitions, add the ledger up."""
-    keep.drain()
+    outage.drain()
     partitions.create_ahead(datetime.now(UTC).date())
     ledger.compact()
     quarantine.trim()

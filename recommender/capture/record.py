@@ -19,7 +19,8 @@ from recommender.capture.away import AWAY
 from recommender.capture.batch import NOBODY, Batch, Outcome, Sender
 from recommender.capture.drafts import CheckedRows, Rejected
 from recommender.capture.joins import owner_after_join
-from recommender.capture.keep import database_is_away, in_time, keep
+from recommender.capture.keep import keep
+from recommender.capture.outage import database_is_away, in_time
 from recommender.capture.rate_limit import Charge
 from recommender.capture.rows import KIND_CODES, check_rows
 from recommender.capture.sender import made_elsewhere, sender_of, sender_without_database

@@ -4,6 +4,7 @@ A browser's cookie names its visitor by itself; the statement that stores the ev
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,15 +14,15 @@ from django.http import HttpRequest
 
 from recommender.capture.accounts import account_visitor, new_visitor
 from recommender.capture.away import lock_ms
-from recommender.capture.batch import Batch, Sender
+from recommender.capture.batch import Batch, Outcome, Sender
 from recommender.capture.bots import CRAWLERS, crawlers
 from recommender.capture.consent import Consent, browser_consent, default_consent
 from recommender.capture.drafts import Draft
-from recommender.capture.impressions import shown
+from recommender.capture.impressions import shown, store_impressions
 from recommender.capture.joins import is_joined, owner_meanwhile
 from recommender.capture.visitor import CACHE, COOKIE, account_of, consent_of, read_cookie, visitor_of
-from recommender.exceptions import NotKept
-from recommender.models import Visitor
+from recommender.exceptions import NoConsent, NotKept, VisitorNotFound
+from recommender.models import Event, Visitor
 from recommender.savepoints import unharmed
 
 
@@ -119,7 +120,7 @@ def verified(batch: Batch) -> Batch:
     found: dict[int, dict[str, Any]] = {}
     visitor = None
     if any(draft.token for draft in batch.drafts):
-        visitor = visitor_with(batch.sender.key)
+        visitor = _visitor_with(batch.sender.key)
     if visitor is not None:
         for draft in batch.drafts:
             if draft.token and (place := shown(visitor, draft.item, draft.token)):
@@ -127,7 +128,16 @@ def verified(batch: Batch) -> Batch:
     return msgspec.structs.replace(batch, impressions=found)
 
 
-def visitor_with(key: UUID | None) -> Visitor | None:
+def store_seen(batch: Batch, stored: Outcome) -> None:
+    """Store the slots that the sender of a batch saw; nothing of somebody who is gone or wants no memory."""
+    visitor = _visitor_with(batch.sender.key) if batch.seen else None
+    if visitor is not None:
+        doubt = batch.doubt or (Event.Doubt.RATE.value if stored.is_inhuman else Event.Doubt.NONE.value)
+        with suppress(VisitorNotFound, NoConsent):
+            store_impressions(visitor, batch.seen, doubt)
+
+
+def _visitor_with(key: UUID | None) -> Visitor | None:
     return Visitor.objects.filter(key=key).first() if key else None
 
 

@@ -4,6 +4,7 @@ The statement decides about every row: stored, duplicate, quarantined or refused
 exactly these decisions. Either all of it is committed or nothing.
 """
 
+import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import date
@@ -11,10 +12,11 @@ from typing import Any
 
 import msgspec
 import psycopg
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 
 from recommender.capture import partitions
+from recommender.capture.away import AWAY, read_only_is_away
 from recommender.capture.batch import Batch, Outcome
 from recommender.capture.drafts import Rejected
 from recommender.capture.statement import batch_rows, charge_rows, encode, event_rows, item_type, statement
@@ -23,7 +25,33 @@ from recommender.exceptions import NoConsent, TooFast, VisitorNotFound
 from recommender.models import Event
 from recommender.savepoints import in_transaction
 
+logger = logging.getLogger(__name__)
+
 Found = Outcome | VisitorNotFound | NoConsent | TooFast
+
+
+def write_each(batches: Sequence[Batch]) -> list[Found]:
+    """As `write`, together; where the database refuses that, one by one, so that nobody's rows spoil those of others.
+
+    Raises:
+        OperationalError, InterfaceError: the database takes nothing right now.
+    """
+    try:
+        with read_only_is_away():
+            return write(batches)
+    except AWAY:
+        raise
+    except DatabaseError:
+        if len(batches) > 1:
+            return [found for batch in batches for found in write_each([batch])]
+        logger.exception("The database refuses a batch; its rows go to quarantine.")
+        return write([without_drafts(batches[0], "not_storable")])
+
+
+def without_drafts(batch: Batch, code: str, **changes: object) -> Batch:
+    """The batch with its drafts rejected."""
+    rejected = [Rejected(draft.index, code, "", draft.raw) for draft in batch.drafts]
+    return msgspec.structs.replace(batch, drafts=[], rejected=rejected + batch.rejected, impressions={}, **changes)
 
 
 def write(batches: Sequence[Batch]) -> list[Found]:

@@ -29,7 +29,7 @@ from recommender.capture.bots import doubt_about
 from recommender.capture.consent import Consent, browser_consent
 from recommender.capture.drafts import Rejected
 from recommender.capture.erased import without_erased
-from recommender.capture.keep import database_is_away, in_time
+from recommender.capture.outage import database_is_away, in_time
 from recommender.capture.own_page import is_own_page
 from recommender.capture.post import Refused, read_post
 from recommender.capture.rate_limit import Charge, charge_of, spend

@@ -14,8 +14,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from recommender.capture.keep import spill_files
 from recommender.capture.ledger import store_alarms
+from recommender.capture.outage import spill_files
 from recommender.capture.partitions import MONTHS_AHEAD, existing_months, first_day, month_after
 from recommender.conf import conf
 from recommender.delivery import BROKER_SECONDS, impatient

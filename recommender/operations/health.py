@@ -9,7 +9,7 @@ from django.db import Error, ProgrammingError
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from recommender.capture.keep import database_is_away
+from recommender.capture.outage import database_is_away
 from recommender.conf import conf
 from recommender.index.publish import live_version
 from recommender.index.reading import reading

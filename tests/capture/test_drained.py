@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from recommender.capture import keep, ledger, spill
+from recommender.capture import ledger, outage, spill
 from recommender.capture.batch import Batch, Sender
-from recommender.capture.drained import KEPT_DAYS, forget_drained
+from recommender.capture.drained import KEPT_DAYS, forget_drained, write_late
 from recommender.capture.rows import check_rows
 from recommender.models import DrainedFile, Event, QuarantinedEvent, Visitor
 from shop.models import Product
@@ -29,7 +29,7 @@ def folder(tmp_path: Path, settings: Any, db: None) -> Path:
 
 def append(visitor: Visitor, product: Product, batches: int = 1) -> None:
     """Each with an event and a row that goes to quarantine."""
-    files = keep.spill_files()
+    files = outage.spill_files()
     assert files is not None
     for _number in range(batches):
         checked = check_rows([{"item": product.pk, "kind": "view"}, {"item": product.pk, "kind": "look"}])
@@ -54,10 +54,10 @@ def test_a_crash_right_before_the_file_is_deleted(
     with monkeypatch.context() as power:
         power.setattr(Path, "unlink", cut)
         with pytest.raises(PowerCut):
-            keep.drain()
+            outage.drain()
     assert stored() == (3, 3, 6, 0)
     assert len(list(folder.iterdir())) == 1
-    assert keep.drain() == 3
+    assert outage.drain() == 3
     assert stored() == (3, 3, 6, 0)
     assert not list(folder.iterdir())
 
@@ -67,7 +67,7 @@ def test_a_crash_in_the_middle_of_a_file_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setattr(spill, "BATCHES_AT_ONCE", 2)
     append(visitor, product, batches=5)
-    write, chunks = keep._write_late, []
+    write, chunks = write_late, []
 
     def cut_at_the_third(chunk: spill.Chunk) -> None:
         chunks.append(chunk)
@@ -75,27 +75,27 @@ def test_a_crash_in_the_middle_of_a_file_goes_on_where_it_was(
             raise PowerCut
         write(chunk)
 
-    files = keep.spill_files()
+    files = outage.spill_files()
     assert files is not None
     with pytest.raises(PowerCut):
         files.drain(cut_at_the_third)
     assert stored() == (4, 4, 8, 0)
     monkeypatch.setattr(spill, "BATCHES_AT_ONCE", 3)  # a newer release may read more at once
-    assert keep.drain() == 5
+    assert outage.drain() == 5
     assert stored() == (5, 5, 10, 0)
 
 
 def test_the_next_file_is_another_one(folder: Path, visitor: Visitor, product: Product) -> None:
     for _outage in range(2):
         append(visitor, product)
-        assert keep.drain() == 1
+        assert outage.drain() == 1
     assert stored() == (2, 2, 4, 0)
     assert DrainedFile.objects.count() == 2
 
 
 def test_notes_are_forgotten(folder: Path, visitor: Visitor, product: Product) -> None:
     append(visitor, product)
-    keep.drain()
+    outage.drain()
     assert forget_drained() == 0
     DrainedFile.objects.update(drained_at=timezone.now() - timedelta(days=KEPT_DAYS, minutes=1))
     assert forget_drained() == 1

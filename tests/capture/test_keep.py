@@ -15,10 +15,11 @@ from django.db import OperationalError, connection, transaction
 from django.test import Client, RequestFactory
 
 from recommender.api_keys import create_key
-from recommender.capture import keep, ledger
+from recommender.capture import keep, ledger, sender, store
 from recommender.capture.batch import Batch, Outcome, Sender
 from recommender.capture.group_commit import GroupCommit
 from recommender.capture.joins import join_visitors
+from recommender.capture.outage import _state, database_is_away, in_time
 from recommender.capture.record import deliver, record_events
 from recommender.capture.rows import check_rows
 from recommender.capture.visitor import write_cookie
@@ -36,6 +37,7 @@ from tests.capture.test_spill import batch
 pytestmark = pytest.mark.django_db(transaction=True)
 SHOP = Event.Source.SHOP
 URL = "/recommender/events/"
+CUT = "SELECT pg_terminate_backend(pg_backend_pid())"
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def spill(tmp_path: Path, settings: Any) -> Iterator[Path]:
     settings.RECOMMENDER_SPILL_FOLDER = str(tmp_path)
     yield tmp_path
     deadline = time.monotonic() + 10
-    while keep.database_is_away() and time.monotonic() < deadline:
+    while database_is_away() and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
@@ -57,7 +59,7 @@ def outage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def begin() -> Any:
         context = monkeypatch.context()
         patch = context.__enter__()
-        patch.setattr(keep, "write", fail)
+        patch.setattr(store, "write", fail)
         return lambda: context.__exit__(None, None, None)
 
     yield begin
@@ -83,7 +85,7 @@ def test_events_of_an_outage_are_stored_by_themselves_once(spill: Path, outage: 
     assert (first.spilled, second.spilled, first.stored) == (2, 1, 0)
     until_stored(3)
     assert [(line.received, line.stored, line.difference) for line in ledger.lines()] == [(3, 3, 0)]
-    while keep.database_is_away():
+    while database_is_away():
         time.sleep(0.05)
     assert record_events(visitor, [row(product)], source=SHOP).stored == 1
 
@@ -104,12 +106,12 @@ def test_a_busy_shop_goes_straight_to_the_database_again(spill: Path, outage: An
     with ThreadPoolExecutor(2) as senders:
         sent = [senders.submit(pour) for _ in range(2)]
         time.sleep(0.2)
-        assert keep.database_is_away()
+        assert database_is_away()
         end()
         deadline = time.monotonic() + 10
-        while keep.database_is_away() and time.monotonic() < deadline:
+        while database_is_away() and time.monotonic() < deadline:
             time.sleep(0.01)
-        is_straight = not keep.database_is_away()
+        is_straight = not database_is_away()
         is_over.set()
     assert is_straight
     kept = sum(each.result() for each in sent)
@@ -124,11 +126,7 @@ def test_what_is_committed_is_not_spilled_with_the_slots_that_were_seen(
     token = impression_token(query, PERSONAL, None, [Entry(product, 1.0, "", 1)])
     checked, seen = check_rows([row(product), {"item": product.pk}]), [{"token": token, "slots": [1]}]
     with monkeypatch.context() as patch:
-        patch.setattr(
-            keep,
-            "store_impressions",
-            lambda *args: connection.cursor().execute("SELECT pg_terminate_backend(pg_backend_pid())"),
-        )
+        patch.setattr(sender, "store_impressions", lambda *args: connection.cursor().execute(CUT))
         found = deliver(visitor, checked, source=SHOP, doubt=0, seen=seen)
     assert (found.stored, found.spilled, len(found.quarantined)) == (1, 0, 1)
     deadline = time.monotonic() + 10
@@ -150,7 +148,7 @@ def test_without_a_folder_the_sender_comes_again(outage: Any, product: Product, 
 
 
 def test_a_new_browser_of_an_outage_keeps_its_key(spill: Path, outage: Any, product: Product, client: Client) -> None:
-    keep._state.is_away = True  # and nobody drains before the first batch
+    _state.is_away = True  # and nobody drains before the first batch
     response = client.post("/recommender/events/", {"events": [row(product)]}, content_type="application/json")
     assert (response.status_code, response.json()["spilled"]) == (202, 1)
     key = UUID(response.cookies[conf.VISITOR_COOKIE].value.split(":")[0])
@@ -161,7 +159,7 @@ def test_a_new_browser_of_an_outage_keeps_its_key(spill: Path, outage: Any, prod
 def test_an_account_of_an_outage_gets_its_events(spill: Path, product: Product, rf: RequestFactory) -> None:
     request = rf.get("/")
     request.user = User.objects.create(username="household-1")
-    keep._state.is_away = True  # and nobody drains before the first batch
+    _state.is_away = True  # and nobody drains before the first batch
     item_viewed.send(sender=Product, request=request, item=product)
     until_stored(1)
     assert Event.objects.get().visitor.user == request.user
@@ -180,7 +178,7 @@ def test_who_logged_in_meanwhile_gets_them_and_who_was_erased_does_not(
     erase(erased)
     end()
     until_stored(2)
-    while keep.database_is_away():
+    while database_is_away():
         time.sleep(0.05)
     assert set(Event.objects.values_list("visitor", flat=True)) == {account.pk}
     (line,) = ledger.lines()
@@ -199,7 +197,7 @@ def test_an_order_that_the_shop_commits_keeps_its_events_and_one_that_it_takes_b
         raise RuntimeError
     end()
     until_stored(1)
-    while keep.database_is_away():
+    while database_is_away():
         time.sleep(0.05)
     assert Event.objects.count() == 1
 
@@ -278,7 +276,7 @@ def test_a_frozen_statement_is_cut(product: Product, settings: Any) -> None:
         cursor.execute("SELECT pg_backend_pid()")
         (backend,) = cursor.fetchone()
     began = time.monotonic()
-    with pytest.raises(OperationalError), keep.in_time(), connection.cursor() as cursor:
+    with pytest.raises(OperationalError), in_time(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(30)")
     assert time.monotonic() - began < 5
     assert Product.objects.count() == 3  # the shop's next query has a connection again
@@ -287,7 +285,7 @@ def test_a_frozen_statement_is_cut(product: Product, settings: Any) -> None:
 
 
 def test_a_crawler_is_one_visitor_in_an_outage_too(spill: Path, product: Product, rf: RequestFactory) -> None:
-    keep._state.is_away = True  # and nobody drains before the first batch
+    _state.is_away = True  # and nobody drains before the first batch
     for _page in range(2):
         request = rf.get("/", headers={"user-agent": "Googlebot/2.1"})
         request.user = AnonymousUser()

@@ -8,7 +8,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from recommender.capture import keep, ledger
+from recommender.capture import ledger, outage
+from recommender.capture.drained import write_late
 from recommender.capture.joins import join_token, undo_join
 from recommender.capture.spill import Spill
 from recommender.models import Event, Visitor, VisitorJoin
@@ -21,10 +22,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def folder(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.RECOMMENDER_SPILL_FOLDER = str(tmp_path)
-    monkeypatch.setattr(keep, "_ensure_drainer", lambda: None)
-    keep._state.__init__()  # type: ignore[misc]
+    monkeypatch.setattr(outage, "_ensure_drainer", lambda: None)
+    outage._state.__init__()  # type: ignore[misc]
     yield tmp_path
-    keep._state.__init__()  # type: ignore[misc]
+    outage._state.__init__()  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def browser() -> Client:
 
 
 def send(browser: Client, product: Product, by: Spill, is_away: bool = True) -> dict[str, Any]:
-    keep._state.spill, keep._state.folder, keep._state.is_away = by, str(by._folder), is_away
+    outage._state.spill, outage._state.folder, outage._state.is_away = by, str(by._folder), is_away
     rows = {"events": [{"item": product.pk, "kind": "view"}]}
     response = browser.post("/recommender/events/", rows, content_type="application/json")
     assert response.status_code == 202
@@ -53,7 +54,7 @@ def test_the_files_of_two_workers_are_drained_in_any_order(
     for worker in workers:
         assert send(browser, product, worker)["spilled"] == 1
     for place in order:
-        workers[place].drain(keep._write_late)
+        workers[place].drain(write_late)
     assert (Event.objects.count(), Visitor.objects.count()) == (2, 1)
     (line,) = ledger.lines()
     assert (line.received, line.stored, line.difference) == (2, 2, 0)
@@ -65,7 +66,7 @@ def test_a_worker_for_which_the_database_is_there_makes_no_second_visitor(
     send(browser, product, workers[0])
     key = browser.cookies["recommender_visitor"].value
     assert send(browser, product, workers[1], is_away=False)["stored"] == 1
-    workers[0].drain(keep._write_late)
+    workers[0].drain(write_late)
     assert (Event.objects.count(), Visitor.objects.count()) == (2, 1)
     assert browser.cookies["recommender_visitor"].value == key
 
@@ -75,9 +76,9 @@ def test_who_was_erased_before_another_worker_drains_stays_erased(
 ) -> None:
     for worker in workers:
         send(browser, product, worker)
-    workers[0].drain(keep._write_late)
+    workers[0].drain(write_late)
     erase(Visitor.objects.get())
-    workers[1].drain(keep._write_late)
+    workers[1].drain(write_late)
     assert not Event.objects.exists()
 
 
@@ -87,10 +88,10 @@ def joined(workers: list[Spill], browser: Client, product: Product) -> User:
     user = User.objects.create_user("household-1", password="demo")
     for worker in workers:
         send(browser, product, worker)
-    keep._state.is_away = False
+    outage._state.is_away = False
     browser.post("/login/", {"username": "household-1", "password": "demo"})
     for worker in workers:
-        worker.drain(keep._write_late)
+        worker.drain(write_late)
     return user
 
 
@@ -118,7 +119,7 @@ def test_odd_impressions_cost_no_event_of_an_outage(
     send(browser, product, workers[0])
     body = f'{{"events": [{{"item": {product.pk}, "kind": "view"}}], {ODD[name]}}}'
     assert browser.post("/recommender/events/", body, content_type="application/json").status_code == 202
-    workers[0].drain(keep._write_late)
+    workers[0].drain(write_late)
     assert Event.objects.count() == 2
 
 
@@ -128,5 +129,5 @@ def test_a_token_that_is_no_text_of_ours_costs_no_event_of_an_outage(
     send(browser, product, workers[0])
     body = f'{{"events": [{{"item": {product.pk}, "kind": "click", "token": "\\ud800"}}]}}'
     assert browser.post("/recommender/events/", body, content_type="application/json").status_code == 202
-    workers[0].drain(keep._write_late)
+    workers[0].drain(write_late)
     assert Event.objects.get(kind=Event.Kind.CLICK).doubt == Event.Doubt.NO_TOKEN

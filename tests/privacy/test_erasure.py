@@ -20,10 +20,10 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from recommender.api_keys import create_key
-from recommender.capture import keep
 from recommender.capture.accounts import account_visitor, account_visitors
 from recommender.capture.bulk import EventColumns, event_ids, load_events
 from recommender.capture.export import export_events
+from recommender.capture.outage import _state, drain
 from recommender.capture.record import record_events
 from recommender.conf import conf
 from recommender.exceptions import VisitorNotFound
@@ -235,8 +235,8 @@ def test_a_row_in_quarantine_of_a_visitor_that_an_app_names_goes_with_it(product
 def outage(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """`outage(True)`: events go to disk, and stay there until the test drains them."""
     settings.RECOMMENDER_SPILL_FOLDER = str(tmp_path)
-    monkeypatch.setattr(keep, "_ensure_drainer", lambda: None)
-    return lambda is_away: monkeypatch.setattr(keep._state, "is_away", is_away)
+    monkeypatch.setattr("recommender.capture.outage._ensure_drainer", lambda: None)
+    return lambda is_away: monkeypatch.setattr(_state, "is_away", is_away)
 
 
 def ask_for_erasure(browser: Client) -> None:
@@ -266,7 +266,7 @@ def test_what_waits_on_disk_brings_nobody_back(
     assert post_view(browser, product).json()["spilled"] == 1
     outage(False)
     forget(browser)
-    assert keep.drain() == 1
+    assert drain() == 1
     assert not Event.objects.exists()
 
 
