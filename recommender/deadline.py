@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
+import psycopg
 from psycopg.pq import TransactionStatus
 
 LOOK_EVERY_SECONDS: Final = 0.02
@@ -68,7 +69,7 @@ def _cut(connection: Any) -> bool:
     raw = connection.connection
     if raw is None or raw.closed or raw.info.transaction_status != TransactionStatus.ACTIVE:
         return False
-    with contextlib.suppress(OSError):  # it ended by itself in this moment
+    with contextlib.suppress(OSError, psycopg.Error):  # it ended by itself in this moment
         twin = socket.socket(fileno=os.dup(raw.fileno()))
         try:
             twin.shutdown(socket.SHUT_RDWR)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 from django.db import OperationalError, connection, connections, transaction
+from psycopg.pq import TransactionStatus
 
 from recommender import deadline
 from recommender.index import budget
@@ -33,6 +35,38 @@ def setting(name: str) -> str:
 def sleep(seconds: float) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(%s)", [seconds])
+
+
+class EndedMeanwhile:
+    """A connection that the server ended between two looks of the watchdog at it."""
+
+    def __init__(self) -> None:
+        self.connection, self.info, self.was_asked = self, self, threading.Event()
+
+    closed, transaction_status = False, TransactionStatus.ACTIVE
+
+    def fileno(self) -> int:
+        self.was_asked.set()
+        raise psycopg.OperationalError("the connection is lost")
+
+
+def test_a_connection_that_ends_in_the_moment_of_the_cut_costs_no_other_its_deadline() -> None:
+    watchdog, ended = deadline.Watchdog(), EndedMeanwhile()
+    with watchdog.watch(ended, 0.0):
+        assert ended.was_asked.wait(5)
+    began = time.monotonic()
+    with (
+        pytest.raises(OperationalError),
+        watchdog.watch(connections[connection.alias], 0.2),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+        cursor.execute("SELECT pg_sleep(3)")
+    assert time.monotonic() - began < 2
+    connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [backend])  # it sleeps on
 
 
 class KeepingPool(Pool):
