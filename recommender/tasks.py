@@ -49,11 +49,11 @@ def tidy() -> None:
 
 @shared_task(name="recommender.keep_books", ignore_result=True)  # type: ignore[untyped-decorator]
 def keep_books() -> None:
-    """Every minute: store what waits on this machine's disk, make the next months' partitions, add the ledger up."""
-    outage.drain()
+    """Every minute: make the next months' partitions, add the ledger up, store what waits on this machine's disk."""
     partitions.create_ahead(datetime.now(UTC).date())
     ledger.compact()
     quarantine.trim()
+    outage.drain()  # last: a file that cannot be stored must hold nothing else up
 
 
 @shared_task(name="recommender.expire", ignore_result=True)  # type: ignore[untyped-decorator]

@@ -11,7 +11,8 @@ from recommender.capture import ledger, outage, spill
 from recommender.capture.batch import Batch, Sender
 from recommender.capture.drained import KEPT_DAYS, forget_drained, write_late
 from recommender.capture.rows import check_rows
-from recommender.models import DrainedFile, Event, QuarantinedEvent, Visitor
+from recommender.models import DrainedFile, Event, LedgerEntry, QuarantinedEvent, Visitor
+from recommender.tasks import keep_books
 from shop.models import Product
 
 BEACON = Event.Source.BEACON.value
@@ -91,6 +92,24 @@ def test_the_next_file_is_another_one(folder: Path, visitor: Visitor, product: P
         assert outage.drain() == 1
     assert stored() == (2, 2, 4, 0)
     assert DrainedFile.objects.count() == 2
+
+
+def test_a_file_that_cannot_be_stored_holds_up_no_book_keeping(
+    folder: Path, visitor: Visitor, product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(visitor, product)
+    LedgerEntry.objects.bulk_create(
+        LedgerEntry(day=timezone.now(), source=BEACON, received=1, stored=1, duplicate=0, quarantined=0, refused=0)
+        for _entry in range(2)
+    )
+
+    def fail(chunk: spill.Chunk) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(outage, "write_late", fail)
+    with pytest.raises(ValueError, match="a bug"):
+        keep_books()
+    assert LedgerEntry.objects.get().received == 2
 
 
 def test_notes_are_forgotten(folder: Path, visitor: Visitor, product: Product) -> None:
