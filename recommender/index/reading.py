@@ -92,11 +92,11 @@ def _savepoint(connection: Any, neighbours: int, seconds: float | None) -> Itera
 
 @contextmanager
 def _opened(neighbours: int) -> Iterator[None]:
-    _open.neighbours = neighbours
+    before, _open.neighbours = _open.neighbours, neighbours
     try:
         yield
     finally:
-        _open.neighbours = None
+        _open.neighbours = before
 
 
 @contextmanager
@@ -110,7 +110,8 @@ def _more(neighbours: int) -> Iterator[None]:
     is_local = connection.in_atomic_block
     configure(connection, index_settings(neighbours), is_local=is_local)
     try:
-        yield
+        with _opened(neighbours):
+            yield
     finally:
         if not is_local:
             with suppress(Error):  # a connection that was cut is not used again

@@ -197,6 +197,13 @@ def test_blocks_inside_share_the_connection_and_its_limit() -> None:
         assert setting("hnsw.ef_search") == "200"
 
 
+def test_what_a_block_inside_needs_does_not_take_from_the_one_around() -> None:
+    with reading(1_000), reading(neighbours=900):
+        with reading(neighbours=400):
+            assert setting("hnsw.ef_search") == "900"
+        assert setting("hnsw.ef_search") == "900"
+
+
 def test_behind_a_pooler_nothing_is_left_on_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connections["default"].settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
     with reading(7_000):
