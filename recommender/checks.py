@@ -19,11 +19,11 @@ from recommender.capture.ledger import store_alarms
 from recommender.conf import DEFAULTS, FEWEST_BUYERS, PREFIX, conf
 from recommender.dataset.augmentations import AUGMENTATIONS
 from recommender.exceptions import VectorExtensionMissing
+from recommender.index.partitions import has_known_bugs
 
 TAG: Final = "recommender"
 AUTHENTICATION: Final = "django.contrib.auth.middleware.AuthenticationMiddleware"
 MIDDLEWARE: Final = "recommender.middleware.VisitorMiddleware"
-OLDEST_PGVECTOR: Final = (0, 8, 4)  # older ones have known corruption and overflow bugs in HNSW
 # Its version, and the role where that may not create what is not there yet.
 OFFERED_PGVECTOR: Final = """
 SELECT coalesce(installed_version, default_version), CASE WHEN NOT (
@@ -159,7 +159,7 @@ def check_pgvector(databases: Sequence[str] | None = None, **kwargs: Any) -> lis
         return [Error("Postgres has no pgvector.", hint=VectorExtensionMissing.__doc__, id="recommender.E006")]
     version, role = row
     found: list[CheckMessage] = []
-    if _version(version) < OLDEST_PGVECTOR:
+    if has_known_bugs(version):
         hint = "Install pgvector 0.8.5 or newer, then run ALTER EXTENSION vector UPDATE."
         found.append(Warning(f"pgvector {version} has known bugs in its index.", hint=hint, id="recommender.W004"))
     if role is not None:
@@ -234,7 +234,3 @@ def _is_function(path: Any) -> bool:
 def _did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
     close = get_close_matches(name, known, n=1)
     return f"Did you mean {prefix}{close[0]}?" if close else ""
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())

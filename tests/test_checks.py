@@ -325,7 +325,7 @@ class TestPgvector:
         (error,) = check_pgvector(databases=["default"])
         assert error.id == "recommender.E006" and "CREATE EXTENSION vector" in str(error.hint)
 
-    @pytest.mark.parametrize(("installed", "offered"), [("0.6.2", "0.8.6"), (None, "0.8.3")])
+    @pytest.mark.parametrize(("installed", "offered"), [("0.6.2", "0.8.6"), ("0.8.4", "0.8.6"), (None, "0.8.3")])
     def test_an_old_one_is_a_warning(self, offers: Any, installed: str | None, offered: str) -> None:
         offers(installed, offered)
         (warning,) = check_pgvector(databases=["default"])

@@ -5,6 +5,7 @@ pages go on; its foreign keys stop writers of the referenced table (new visitors
 DROP needs ACCESS EXCLUSIVE on the parent for a moment, and gives up after DROP_LOCK_MS rather than make pages queue.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -21,10 +22,16 @@ from recommender.models import ItemEmbedding, ItemPair, ModelVersion, VisitorEmb
 
 PARTITIONED: Final[tuple[type[models.Model], ...]] = (ItemEmbedding, VisitorEmbedding, ItemPair)
 DROP_LOCK_MS: Final = 100
+OLDEST_PGVECTOR: Final = (0, 8, 5)  # older ones have known corruption and overflow bugs in HNSW
 # Of maintenance_work_mem, for a build that does not spill: an item's vector, its 32 neighbours and what holds them.
 HNSW_ITEM_BYTES: Final = 1_000  # beside the vector; pgvector 0.8
 HNSW_MEMORY_MB: Final = (64, 3_072)  # at least and at most
 HNSW_MAX_DIM: Final = 4_000  # pgvector's limit for halfvec
+
+
+def has_known_bugs(pgvector: str) -> bool:
+    """Whether this version of the extension, as "0.8.5", is older than OLDEST_PGVECTOR."""
+    return tuple(int(number) for number in re.findall(r"\d+", pgvector)[:3]) < OLDEST_PGVECTOR
 
 
 class PackedVector(bytes):
@@ -48,13 +55,8 @@ def pack_vectors(vectors: NDArray[np.float32]) -> list[PackedVector]:
     return [PackedVector(row.tobytes()) for row in packed]
 
 
-def unpack_vector(packed: bytes | memoryview) -> NDArray[np.float32]:
-    """What `halfvec_send(vector)` returned → [dim] float32."""
-    return np.frombuffer(packed, dtype=">f2", offset=4).astype(np.float32)
-
-
 def unpack_vectors(packed: Sequence[bytes]) -> NDArray[np.float32]:
-    """[n, dim] float32 of n > 0 vectors of one version."""
+    """What `halfvec_send(vector)` returned for n > 0 vectors of one version → [n, dim] float32."""
     return np.frombuffer(b"".join(packed), dtype=">f2").reshape(len(packed), -1)[:, 2:].astype(np.float32)
 
 

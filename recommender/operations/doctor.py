@@ -20,7 +20,7 @@ from recommender.capture.partitions import MONTHS_AHEAD, existing_months, first_
 from recommender.conf import conf
 from recommender.delivery import BROKER_SECONDS, impatient
 from recommender.exceptions import ArtifactCorrupt, NoLiveVersion, VectorExtensionMissing
-from recommender.index.partitions import has_partition
+from recommender.index.partitions import has_known_bugs, has_partition
 from recommender.models import Heartbeat, ModelArtifact, ModelVersion
 from recommender.operations.findings import ERROR, OK, WARNING, Finding, Look, look_at
 from recommender.operations.health import SILENT_AFTER
@@ -45,7 +45,7 @@ def pgvector() -> Finding:
         row = cursor.fetchone()
     if row is None:
         return Finding("pgvector", ERROR, "The extension is not there.", str(VectorExtensionMissing.__doc__))
-    if tuple(int(part) for part in row[0].split(".")[:3]) < (0, 8, 5):
+    if has_known_bugs(row[0]):
         return Finding("pgvector", WARNING, f"{row[0]} has known bugs.", "ALTER EXTENSION vector UPDATE")
     return Finding("pgvector", OK, row[0])
 
