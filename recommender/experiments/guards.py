@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from recommender.experiments.distributions import chi_squared_tail, normal_quantile
-from recommender.experiments.lift import ALPHA, Lift
+from recommender.experiments.lift import ALPHA, Lift, always_reach
 
 MISMATCH_P: Final = 0.001  # a true split looks this uneven once in a thousand experiments
 MIN_VISITORS: Final = 100  # of each arm; below, the normal approximation is a guess
 POWER: Final = 0.8
+ROUNDS: Final = 5  # until the interval that always holds is as wide as it will be then
 
 
 def sample_ratio_p(visitors: Sequence[int], weights: Sequence[float]) -> float:
@@ -53,12 +54,15 @@ def still_to_run(days: float, min_days: int, visitors: Sequence[int]) -> Wait | 
 def still_to_decide(lift: Lift, wanted: float, days: float, visitors: Sequence[int]) -> Wait:
     """How long until a lift of `wanted` (.05 is 5 %) would be seen four times in five, at the pace so far.
 
-    From the width of the interval so far, which falls with the square root of the visitors.
+    Seen: the interval that always holds lies above zero. It falls with the square root of the visitors, and a little
+    slower the more they are.
     """
-    half = (lift.high - lift.low) / 2
-    reach = normal_quantile(1 - ALPHA / 2)
-    factor = (half / reach * (reach + normal_quantile(POWER)) / wanted) ** 2
-    fewest = min(visitors)
+    fewest, factor = min(visitors), 1.0
+    error = (lift.high - lift.low) / 2 / normal_quantile(1 - ALPHA / 2)
+    always = (lift.always_high - lift.always_low) / 2 / always_reach(2 * max(fewest, 1))
+    for _ in range(ROUNDS):
+        reach = always * always_reach(2 * max(fewest, 1) * factor)
+        factor = ((reach + normal_quantile(POWER) * error) / wanted) ** 2
     missing = max(0, math.ceil(fewest * (factor - 1)))
     return Wait(_days_until(fewest, missing, days), missing)
 

@@ -145,7 +145,7 @@ def _lift(estimate: float, squared_error: float, control: Sample, treated: Sampl
         return None
     error = math.sqrt(squared_error)
     reach = student_quantile(1 - alpha / 2, dof) * error
-    always = _always(control.n + treated.n, alpha) * error
+    always = always_reach(control.n + treated.n, alpha) * error
     p = student_tail(estimate / error, dof)
     return Lift(estimate, estimate - reach, estimate + reach, p, estimate - always, estimate + always)
 
@@ -160,7 +160,7 @@ def _welch(control: Sample, treated: Sample) -> float | None:
     return (a + b) ** 2 / (a**2 / (control.n - 1) + b**2 / (treated.n - 1))
 
 
-def _always(n: int, alpha: float) -> float:
+def always_reach(n: float, alpha: float = ALPHA) -> float:
     """Half width of the confidence sequence in standard errors of the estimate, after n visitors.
 
     Source: Waudby-Smith and others, Time-uniform central limit theory and asymptotic confidence sequences,

@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from recommender.experiments.guards import MISMATCH_P, sample_ratio_p, still_to_decide, still_to_run
+from recommender.experiments.guards import MISMATCH_P, Wait, sample_ratio_p, still_to_decide, still_to_run
 from recommender.experiments.lift import Sample, difference
 
 
@@ -41,12 +42,19 @@ def test_a_run_of_a_week_with_enough_visitors_is_ready() -> None:
     assert still_to_run(7, 7, [100, 100]) is None
 
 
-def test_a_wide_interval_needs_the_square_of_its_width() -> None:
-    """1.96 + .84 = 2.8 standard errors must fit into the wanted lift: so many visitors, by the textbook's formula."""
-    n, wanted = 1_000, 0.05
-    lift = difference(Sample(1.0, 1.0, n), Sample(1.02, 1.0, n))
+@pytest.mark.parametrize(("n", "spread", "wanted"), [(1_000, 1.0, 0.05), (200, 3.0, 0.1), (50_000, 1.0, 0.02)])
+def test_a_lift_that_is_there_shows_in_four_of_five_experiments_by_then(n: int, spread: float, wanted: float) -> None:
+    lift = difference(Sample(1.0, spread**2, n), Sample(1.02, spread**2, n))
     assert lift is not None
     wait = still_to_decide(lift, wanted, 10, [n, n])
-    textbook = 2 * (1.9600 + 0.8416) ** 2 / wanted**2
-    assert n + wait.visitors == pytest.approx(textbook, rel=0.002)
+    then, rng = n + wait.visitors, np.random.default_rng(0)
+    means = rng.normal([1.0, 1.0 + wanted], spread / np.sqrt(then), (2_000, 2))
+    found = [difference(*(Sample(float(mean), spread**2, then) for mean in pair)) for pair in means]
+    assert np.mean([each is not None and each.is_above_zero for each in found]) == pytest.approx(0.8, abs=0.03)
     assert wait.days == pytest.approx(10 * wait.visitors / n, abs=1)
+
+
+def test_a_lift_that_would_have_shown_is_not_waited_for() -> None:
+    lift = difference(Sample(1.0, 1.0, 100_000), Sample(1.0, 1.0, 100_000))
+    assert lift is not None
+    assert still_to_decide(lift, 0.05, 10, [100_000, 100_000]) == Wait(0, 0)
