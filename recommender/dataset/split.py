@@ -35,7 +35,8 @@ class Holdout:
 
 
 def holdout_start(log: EventLog, share: float, days: float = math.inf) -> int:
-    """The cut: the newest `share` of the visitors' days lie behind it, but nothing older than `days` before the newest.
+    """The cut: the newest `share` of the visitors' days lie behind it, one day at least, but nothing older than `days`
+    before the newest.
 
     Days and not events: one visitor who looks at thousands of items in an evening would be a holdout that asks nobody
     else. Where that asks fewer than `ENOUGH_VISITORS`, the newest cut that asks so many, if there is one within `days`
@@ -46,7 +47,7 @@ def holdout_start(log: EventLog, share: float, days: float = math.inf) -> int:
     begins, first, last = _visits(log)
     newest = int(log.at[-1])
     oldest = newest - days * DAY
-    cut = int(max(begins[int(len(begins) * (1 - share))], oldest))
+    cut = int(max(begins[min(int(len(begins) * (1 - share)), len(begins) - 1)], oldest))
     if _asked(first, last, np.array([cut]))[0] >= ENOUGH_VISITORS:
         return cut
     oldest = max(oldest, newest - (newest - int(log.at[0])) * WIDEST_SHARE)

@@ -50,6 +50,12 @@ def test_the_holdout_is_never_more_than_a_tenth_of_the_visitors_days() -> None:
     assert int((log.at >= start).sum()) == 10
 
 
+@pytest.mark.parametrize(("share", "held"), [(0.0, 1), (0.001, 1), (1.0, 100)])
+def test_a_share_of_nothing_holds_the_newest_day_out(share: float, held: int) -> None:
+    log = log_of([(1, 1, VIEW, START + day * DAY) for day in range(100)])
+    assert int((log.at >= holdout_start(log, share)).sum()) == held
+
+
 def test_a_visitor_who_looks_at_thousands_of_items_does_not_move_the_cut() -> None:
     shop = [(visitor, day, PURCHASE, START + day * DAY + visitor) for day in range(8) for visitor in range(60)]
     evening = [(99, item, VIEW, START + 7 * DAY + 60 + 3 * item) for item in range(10_000)]
