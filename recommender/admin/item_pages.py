@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,6 +17,7 @@ from recommender.catalog import follow, get_catalog, item_key, item_model
 from recommender.exceptions import ArtifactCorrupt
 from recommender.index.artifacts import read_artifact
 from recommender.index.nearest import similar
+from recommender.index.writer import shop_keys
 from recommender.models import ModelVersion
 
 ITEM_MAP: Final = "item_map.json"  # see encoders/item_map.py
@@ -31,7 +33,7 @@ def item_map(version: ModelVersion) -> dict[str, Any]:
         stored = json.loads(read_artifact(version.pk, ITEM_MAP))
     except ArtifactCorrupt:
         return {"plot": "", "kinds": [], "rows": []}
-    keys = [item_key(key) for key in stored["items"]]
+    keys = shop_keys(np.asarray(stored["items"]))
     items = items_by_key(keys)
     kinds = {key: _kind(item) for key, item in items.items()}
     common = [kind for kind, _count in Counter(kinds.values()).most_common(COLOURS)]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.core.validators import MinValueValidator
 from django.test import Client
 from uuid_utils.compat import uuid7
 
@@ -89,6 +90,13 @@ def test_the_map_names_every_product_colours_by_kind_and_has_a_table(
     assert shown.count("<circle") == 11 + 1  # the deleted one is gone; one kind in the legend
     assert "<title>Product 3 · Pantry</title>" in shown
     assert "neighbours/?item=" in shown and "As a table" in shown
+
+
+def test_the_map_shows_products_that_are_older_than_a_validator_of_their_key(
+    admin_client: Client, version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(vars(Product._meta.pk), "validators", [MinValueValidator(10**9)])
+    assert page(admin_client, version, "map/").count("<circle") == 12 + 1
 
 
 def test_without_a_map_the_page_says_so(admin_client: Client, db: None) -> None:
