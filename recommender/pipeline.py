@@ -59,7 +59,6 @@ def train_version(
     *,
     left: Left | Cold = Cold.NOTHING,
     cut: int | None = None,
-    now: int | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[EmbeddingTable, Verdict]:
     """Train, weigh, rank, judge; returns what would be published and whether it should be.
@@ -67,7 +66,6 @@ def train_version(
     Args:
         left: what the live version left to go on from, or why to begin anew.
         cut: seconds since 1970 UTC where the holdout begins; None takes `settings.holdout_days`.
-        now: the moment that published visitor vectors are computed for; None is the newest event.
         checkpoints: where finished steps are kept, so that a training that is killed goes on from there.
     """
     stage = Stages(report, checkpoints)
@@ -90,7 +88,7 @@ def train_version(
     learned = Learned(go_on(known, log, items, settings, stage, "final"), parts, ranker)
 
     vectors_done = stage("vectors")
-    table = embed(learned, log, items, settings, stage.losses, now)
+    table = embed(learned, log, items, settings, stage.losses)
     moment_of_cut = datetime.datetime.fromtimestamp(holdout.start, datetime.UTC).isoformat()
     asked = {"visitors": comparison.visitors, "start": moment_of_cut}
     verdict = judge(table.vector, len(items), comparison.metrics, comparison.errors, asked)
@@ -199,9 +197,13 @@ def embed(
     items: ItemTable,
     settings: PipelineSettings,
     losses: list[dict[str, object]],
-    now: int | None,
+    now: int | None = None,
 ) -> EmbeddingTable:
-    """What goes to Postgres: vectors and popularity as of now, pairs, the visitor encoder, the item encoder."""
+    """What goes to Postgres: vectors and popularity as of now, pairs, the visitor encoder, the item encoder.
+
+    Args:
+        now: seconds since 1970 UTC; None is the newest event.
+    """
     stack, parts = learned.stack, learned.parts
     seen = moment(stack, parts, log, int(log.at[-1]) if now is None else now)
     pairs = item_pairs(seen.grouped, len(stack.items), settings.min_buyers)

@@ -137,17 +137,10 @@ def cancel(run: TrainingRun, user: Any = None) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What `sweep` repaired, in runs."""
-
-    settled: int = 0  # were running without a heartbeat: queued again, or failed
-    delivered: int = 0  # were queued without the broker knowing
-
-
-def sweep() -> Swept:
+def sweep() -> None:
     """Find runs that nobody works on and runs that the broker lost. Safe to call at any time, any number of times."""
-    return Swept(settle_lapsed(), deliver_waiting())
+    settle_lapsed()
+    deliver_waiting()
 
 
 def settle_lapsed() -> int:

@@ -92,9 +92,9 @@ class TestRequest:
         run.refresh_from_db()
         assert (run.status, run.sent_at) == (Status.QUEUED, None)
 
-        assert runs.sweep().delivered == 1
+        assert runs.deliver_waiting() == 1
         assert messages_waiting() == 1
-        assert runs.sweep().delivered == 0, "the broker has it now"
+        assert runs.deliver_waiting() == 0, "the broker has it now"
 
     def test_a_retry_is_a_new_run_with_the_same_seed(self) -> None:
         first = runs.request_run(TrainingRun.Trigger.COMMAND, options=runs.Options(seed=5), to_broker=False)
@@ -220,7 +220,7 @@ class TestSweep:
 
     def test_a_message_that_the_broker_lost_is_sent_again(self, empty_queue: None) -> None:
         new_run(sent_at=timezone.now() - timedelta(seconds=conf.LEASE_SECONDS + 1))
-        assert runs.sweep().delivered == 1
+        assert runs.deliver_waiting() == 1
         assert messages_waiting() == 1
 
     def test_a_worker_that_is_stopped_hands_its_run_back(self) -> None:

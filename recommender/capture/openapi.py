@@ -13,7 +13,6 @@ ROW: Final = (
     f"`quantity` (1 to {MAX_QUANTITY}), `value_cents` (0 to {MAX_VALUE_CENTS}) and `token` of the list that it came "
     "from. Rows are judged one by one: a wrong one costs no other, and its outcome is in the answer."
 )
-KEYED: Final = "Of an app with a key, which names one of the two."
 OUTCOME: Final = {
     "type": "array",
     "items": {

@@ -46,11 +46,7 @@ NEW_WEIGHT: Final = 1.0  # of the loss among items new to the visitor, beside th
 
 
 def fit_ranker(
-    examples: list[Example],
-    settings: NetworkSettings = SETTINGS,
-    seed: int = 0,
-    without: Collection[str] = (),
-    cold_item_cost: float = 0.05,
+    examples: list[Example], seed: int = 0, without: Collection[str] = (), cold_item_cost: float = 0.05
 ) -> dict[str, Any]:
     """Parameters for `rank_candidates` that maximise the listwise likelihood of what was right: of what each visitor
     took first among all candidates, and of what each took later among the candidates new to the visitor.
@@ -68,9 +64,9 @@ def fit_ranker(
     if len(usable) < MIN_VISITORS:
         return {}
     torch.manual_seed(seed)
-    start, has_habits = _better_start(usable, settings, without)
+    start, has_habits = _better_start(usable, without)
     asked = [example.where(~bought(example)) for example in usable] if has_habits else usable
-    networks = _networks(start, asked, settings, seed)
+    networks = _networks(start, asked, seed)
     scores = [networks[place % PARTS].scores(example.features) for place, example in enumerate(usable)]
     before = [start.scores(example.features) for example in usable]
     found: dict[str, Any] = {"start": start.linear.weight[0].tolist()}
@@ -95,20 +91,18 @@ def bought(example: Example) -> Booleans:
     return np.asarray(example.features[:, IS_REPEAT] > 0)
 
 
-def _better_start(visitors: list[Example], settings: NetworkSettings, without: Collection[str]) -> tuple[Ranker, bool]:
+def _better_start(visitors: list[Example], without: Collection[str]) -> tuple[Ranker, bool]:
     """(the start that puts more of what was right on top, whether it is the one with habits); they have to be known."""
     has_habits = any(example.features[:, HABIT].any() for example in visitors)
     starts = [SIMILARITY, OWN_PURCHASES, *([HABITS] if has_habits and "habit" not in without else [])]
-    rankers = [_start(visitors, settings, weights, without) for weights in starts]
+    rankers = [_start(visitors, weights, without) for weights in starts]
     qualities = [np.mean([_quality(ranker.scores(each.features), each) for each in visitors]) for ranker in rankers]
     best = int(np.argmax(qualities))
     return rankers[best], starts[best] is HABITS
 
 
-def _start(
-    visitors: list[Example], settings: NetworkSettings, weights: dict[str, float], without: Collection[str]
-) -> Ranker:
-    ranker = Ranker.of(visitors, settings)
+def _start(visitors: list[Example], weights: dict[str, float], without: Collection[str]) -> Ranker:
+    ranker = Ranker.of(visitors, SETTINGS)
     ranker.scale[torch.tensor([name in without for name in FEATURES])] = SILENT
     with torch.no_grad():
         for name, weight in weights.items():
@@ -116,12 +110,12 @@ def _start(
     return ranker
 
 
-def _networks(start: Ranker, visitors: list[Example], settings: NetworkSettings, seed: int) -> list[Ranker]:
+def _networks(start: Ranker, visitors: list[Example], seed: int) -> list[Ranker]:
     """[PARTS] networks; number n has not seen the visitors n, n + PARTS, n + 2 PARTS…
 
     All with the weight decay that did more for the visitors that number 0 has not seen.
     """
-    tries = [replace(settings, weight_decay=decay) for decay in WEIGHT_DECAYS]
+    tries = [replace(SETTINGS, weight_decay=decay) for decay in WEIGHT_DECAYS]
     firsts = [_network(start, visitors, 0, tried, seed) for tried in tries]
     qualities = [np.mean([_quality(each.scores(one.features), one) for one in visitors[::PARTS]]) for each in firsts]
     best = int(np.argmax(qualities))

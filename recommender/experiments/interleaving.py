@@ -51,18 +51,11 @@ class Preference:
 
     first: int
     second: int
-    ties: int
     p: float
-
-    @property
-    def share(self) -> float:
-        """Of the visitors with a preference, those for the second ranking; .5 where nobody has one."""
-        decided = self.first + self.second
-        return self.second / decided if decided else 0.5
 
 
 def preference(clicks: Sequence[tuple[int, int]]) -> Preference:
     """One pair a visitor: how many of its clicks were on picks of the first, and of the second ranking."""
     first = sum(a > b for a, b in clicks)
     second = sum(b > a for a, b in clicks)
-    return Preference(first, second, len(clicks) - first - second, binomial_tail(first, first + second))
+    return Preference(first, second, binomial_tail(first, first + second))

@@ -37,18 +37,6 @@ class Sample:
         mean = float(values.mean()) if len(values) else 0.0
         return cls(mean, float(values.var(ddof=1)) if len(values) > 1 else 0.0, len(values))
 
-    @classmethod
-    def of_sums(cls, total: float, squares: float, n: int) -> Self:
-        """From the sum and the sum of squares over n ≥ 2 visitors."""
-        mean = total / n
-        return cls(mean, (squares - n * mean * mean) / (n - 1), n)
-
-    @classmethod
-    def of_share(cls, successes: int, n: int) -> Self:
-        """A share of n ≥ 1 visitors, with the binomial's variance."""
-        share = successes / n
-        return cls(share, share * (1 - share), n)
-
     @property
     def squared_error(self) -> float:
         """Variance of the mean."""

@@ -76,7 +76,6 @@ DEFAULTS: Final[Mapping[str, Placement]] = {
         ),
     )
 }
-PLACEMENTS: Final = tuple(DEFAULTS)
 
 
 def _read() -> Mapping[str, Placement]:

@@ -13,7 +13,7 @@ from recommender.catalog import item_model
 from recommender.index.publish import publish
 from recommender.index.writer import write_version
 from recommender.models import Event, ItemEmbedding, TrainingRun, Visitor
-from recommender.serving.placements import PLACEMENTS
+from recommender.serving.placements import DEFAULTS
 from recommender.serving.query import Query
 from recommender.serving.recommend import recommend
 from tests.tiny_tables import tiny_table
@@ -39,7 +39,7 @@ def main() -> None:
     item_model().objects.filter(pk=made[7].pk).update(in_print=False)
     asked = {
         placement: recommend(Query(placement, visitor, 20, made[1].pk, frozenset({made[5].pk})))
-        for placement in PLACEMENTS
+        for placement in DEFAULTS
     }
     similar = Client().get(reverse("recommender:similar_items", args=[made[1].pk]))
     left_out = {"placement": "trending", "n": 20, "exclude": made[4].pk}  # of texts, one with a comma

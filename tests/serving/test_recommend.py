@@ -11,7 +11,7 @@ from django.utils.translation import override
 from recommender.capture.tables import CART, CLICK, PURCHASE, VIEW
 from recommender.index.publish import forget_live_version
 from recommender.models import Event, ModelArtifact, Placement, Visitor
-from recommender.serving.placements import PLACEMENTS, known_placements
+from recommender.serving.placements import DEFAULTS, known_placements
 from recommender.serving.query import Query, Recommendations
 from recommender.serving.recommend import recommend
 from recommender.tokens import read_impressions
@@ -252,13 +252,13 @@ def test_a_popular_item_that_sells_out_leaves_the_cached_list() -> None:
     assert numbers(for_you(None)) == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("placement", DEFAULTS)
 def test_an_empty_catalogue_gives_empty_lists(visitor: Visitor, placement: str) -> None:
     found = recommend(Query(placement, visitor, 12, item_id=1))
     assert (found.entries, found.rung, found.token) == ((), "nothing", "")
 
 
-@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("placement", DEFAULTS)
 def test_a_shop_with_three_products_and_one_event_works(visitor: Visitor, placement: str) -> None:
     products = make_products(3)
     publish_tiny_version(products)
