@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from django.core import signing
 
+from recommender.capture.tables import DAY_SECONDS
 from recommender.conf import conf
 
 SALT: Final = "recommender.impressions"
 MAX_CHARACTERS: Final = 8_192  # a list of 100 items with UUIDs as keys takes about 5,000
-SECONDS_PER_DAY: Final = 86_400
 
 
 def sign_impressions(claims: dict[str, Any]) -> str:
@@ -27,9 +27,7 @@ def read_impressions(token: str) -> dict[str, Any] | None:
     if len(token) > MAX_CHARACTERS or not token.isascii():
         return None
     try:
-        claims: dict[str, Any] = signing.loads(
-            token, salt=SALT, max_age=conf.IMPRESSION_TOKEN_AGE_DAYS * SECONDS_PER_DAY
-        )
+        claims: dict[str, Any] = signing.loads(token, salt=SALT, max_age=conf.IMPRESSION_TOKEN_AGE_DAYS * DAY_SECONDS)
     except signing.BadSignature:
         return None
     return claims

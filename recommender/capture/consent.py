@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.module_loading import import_string
 
+from recommender.capture.tables import DAY_SECONDS
 from recommender.conf import conf
 from recommender.models import Visitor
 
@@ -24,7 +25,6 @@ SIGNALS: Final = ("Sec-GPC", "DNT")  # Global Privacy Control, Do Not Track; a p
 HOOK_ANSWER: Final = "_recommender_hook"  # on the request: what the hook said
 HOOK_FAILED: Final = "_recommender_hook_failed"  # on the request
 CHOSEN: Final = "_recommender_chosen"  # on the request: a choice that the response's cookie will carry
-SECONDS_PER_DAY: Final = 86_400
 
 
 def is_signalled(request: HttpRequest) -> bool:
@@ -60,7 +60,7 @@ def write_consent_cookie(request: HttpRequest, response: HttpResponseBase) -> No
     response.set_cookie(
         conf.CONSENT_COOKIE,
         NAMES[chosen],
-        max_age=round(conf.CONSENT_COOKIE_AGE_DAYS * SECONDS_PER_DAY),
+        max_age=round(conf.CONSENT_COOKIE_AGE_DAYS * DAY_SECONDS),
         path=settings.SESSION_COOKIE_PATH,
         domain=settings.SESSION_COOKIE_DOMAIN,
         secure=request.is_secure(),

@@ -13,10 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from recommender.capture.drafts import CheckedRows, Rejected
+from recommender.capture.tables import DAY_SECONDS
 from recommender.conf import conf
 
 SALT: Final = "recommender.erased"
-SECONDS_PER_DAY: Final = 86_400
 ERASED: Final = "_recommender_erased"  # on the request: the moment that the response's cookie will carry
 
 
@@ -44,7 +44,7 @@ def write_erasure_cookie(request: HttpRequest, response: HttpResponseBase) -> No
         _cookie(),
         str(moment.timestamp()),
         salt=SALT,
-        max_age=conf.MAX_EVENT_AGE_DAYS * SECONDS_PER_DAY,
+        max_age=conf.MAX_EVENT_AGE_DAYS * DAY_SECONDS,
         path=settings.SESSION_COOKIE_PATH,
         domain=settings.SESSION_COOKIE_DOMAIN,
         secure=request.is_secure(),
@@ -54,7 +54,7 @@ def write_erasure_cookie(request: HttpRequest, response: HttpResponseBase) -> No
 
 
 def _erased_at(request: HttpRequest) -> datetime | None:
-    max_age = conf.MAX_EVENT_AGE_DAYS * SECONDS_PER_DAY
+    max_age = conf.MAX_EVENT_AGE_DAYS * DAY_SECONDS
     text = request.get_signed_cookie(_cookie(), default="", salt=SALT, max_age=max_age)
     return datetime.fromtimestamp(float(text), UTC) if text else None
 

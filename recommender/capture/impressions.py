@@ -14,13 +14,13 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
+from recommender.capture.partitions import first_id, milliseconds_of
 from recommender.capture.visitor import hold_visitor
 from recommender.conf import conf
 from recommender.models import Impression, Visitor, VisitorJoin
 from recommender.tokens import read_impressions
 
 CLOCKS_DIFFER: Final = timedelta(minutes=1)  # the web server's and the database's, at most
-TIME_SHIFT: Final = 80  # bits of a UUIDv7 below its milliseconds
 
 # Sorted by key against deadlocks; without the WHERE a repeated report would write a dead row.
 _INSERT: Final = f"""
@@ -101,13 +101,13 @@ def store_impressions(visitor: Visitor, rows: Sequence[object], doubt: int) -> i
 
 def forget_old_impressions() -> int:
     """Retention: delete lists that were made IMPRESSIONS_KEPT_DAYS ago; how many they were."""
-    oldest_ms = int((timezone.now() - timedelta(days=conf.IMPRESSIONS_KEPT_DAYS)).timestamp() * 1_000)
-    return Impression.objects.filter(list_id__lt=UUID(int=oldest_ms << TIME_SHIFT)).delete()[0]
+    oldest = timezone.now() - timedelta(days=conf.IMPRESSIONS_KEPT_DAYS)
+    return Impression.objects.filter(list_id__lt=first_id(oldest)).delete()[0]
 
 
 def _made_at_ms(claims: dict[str, Any]) -> int:
     """When the list was made, milliseconds since 1970."""
-    return UUID(claims["l"]).int >> TIME_SHIFT
+    return milliseconds_of(UUID(claims["l"]))
 
 
 def _seen(visitor: Visitor, row: object) -> tuple[dict[str, Any], set[int]] | None:

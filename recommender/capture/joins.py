@@ -14,6 +14,7 @@ from recommender.capture.accounts import account_visitor
 from recommender.capture.away import is_locked, lock_ms
 from recommender.capture.consent import Consent, browser_consent
 from recommender.capture.drafts import Draft
+from recommender.capture.tables import DAY_SECONDS
 from recommender.capture.tombstones import erased_at, key_name
 from recommender.capture.visitor import browser_visitor, consent_of, forget_visitor, read_cookie, remove_cookie
 from recommender.conf import conf
@@ -24,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 SALT: Final = "recommender.join"
 SESSION_KEY: Final = "recommender_join"  # in Django's session: the signed token of the join that this login made
-SECONDS_PER_DAY: Final = 86_400
 LATE: Final = timedelta(minutes=1)  # after a login pages of before still send
 
 
@@ -186,7 +186,7 @@ def _offer_undo(request: HttpRequest, key: UUID) -> None:
 def _read(token: str) -> int | None:
     """Primary key of the join; None for a token that is forged or too old."""
     try:
-        return int(signing.loads(token, salt=SALT, max_age=conf.UNDO_JOIN_DAYS * SECONDS_PER_DAY))
+        return int(signing.loads(token, salt=SALT, max_age=conf.UNDO_JOIN_DAYS * DAY_SECONDS))
     except signing.BadSignature:
         return None
 

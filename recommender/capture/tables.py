@@ -13,6 +13,8 @@ CART: Final = 3
 PURCHASE: Final = 4
 KINDS: Final = {VIEW: "view", CLICK: "click", CART: "cart", PURCHASE: "purchase"}
 
+DAY_SECONDS: Final = 86_400
+
 ItemId = int | str  # the shop's key; UUIDs travel as text
 
 

@@ -24,6 +24,7 @@ from recommender.capture.consent import (
     write_consent_cookie,
 )
 from recommender.capture.erased import write_erasure_cookie
+from recommender.capture.tables import DAY_SECONDS
 from recommender.capture.tombstones import erased_at, key_name
 from recommender.conf import conf
 from recommender.exceptions import NoConsent, VisitorNotFound
@@ -32,7 +33,6 @@ from recommender.models import Visitor
 SALT: Final = "recommender.visitor"
 WHO: Final = "recommender.who"
 WHO_CHARACTERS: Final = 16
-SECONDS_PER_DAY: Final = 86_400
 FOR_SESSION: Final = "~session"  # after the key: the cookie of somebody who is known for this visit only
 ACCOUNT: Final = "_recommender_account"  # on the request: (account's key, its visitor or None)
 CACHE: Final = "_recommender_visitor"  # on the request: (account's key or None, visitor or None); None: look again
@@ -103,7 +103,7 @@ def remove_cookie(request: HttpRequest) -> None:
 
 def read_cookie(request: HttpRequest) -> tuple[UUID | None, bool]:
     """(key of the browser's visitor, whether it may only be known for this visit)."""
-    max_age = conf.VISITOR_COOKIE_AGE_DAYS * SECONDS_PER_DAY
+    max_age = conf.VISITOR_COOKIE_AGE_DAYS * DAY_SECONDS
     text = request.get_signed_cookie(conf.VISITOR_COOKIE, default="", salt=SALT, max_age=max_age) or ""
     return (UUID(text.removesuffix(FOR_SESSION)) if text else None), text.endswith(FOR_SESSION)
 
@@ -144,7 +144,7 @@ def write_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
             conf.VISITOR_COOKIE,
             f"{visitor.key}{FOR_SESSION if is_for_session else ''}",
             salt=SALT,
-            max_age=None if is_for_session else conf.VISITOR_COOKIE_AGE_DAYS * SECONDS_PER_DAY,
+            max_age=None if is_for_session else conf.VISITOR_COOKIE_AGE_DAYS * DAY_SECONDS,
             secure=request.is_secure(),
             httponly=True,
             samesite="Lax",

@@ -6,10 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recommender.capture.tables import PURCHASE
+from recommender.capture.tables import DAY_SECONDS, PURCHASE
 from recommender.dataset.sequences import Histories
-
-DAY = 86_400  # seconds
 
 
 def visitor_item_matrix(
@@ -22,7 +20,9 @@ def visitor_item_matrix(
         now: seconds since 1970 UTC that ages count from.
         kind_weights: [5] weight of each event kind by its number.
     """
-    pieces = [kind_weights[each.kind] * np.exp((each.at - now) / (DAY * decay_days)) for each in grouped.pieces()]
+    pieces = [
+        kind_weights[each.kind] * np.exp((each.at - now) / (DAY_SECONDS * decay_days)) for each in grouped.pieces()
+    ]
     weight = np.concatenate([np.zeros(0), *pieces], dtype=np.float32)
     matrix = sp.csr_matrix((weight, grouped.item.copy(), grouped.offsets), shape=(len(grouped.visitor), item_rows))
     matrix.sum_duplicates()
@@ -84,7 +84,7 @@ def binary_matrix(offsets: NDArray[np.int64], item: NDArray[np.int32], item_rows
 
 def _days(grouped: Histories) -> NDArray[np.int64]:
     """[days + 1] where the events of each visitor and day begin, and where the last ones end."""
-    day = grouped.at // DAY
+    day = grouped.at // DAY_SECONDS
     begins = np.ones(len(day), dtype=bool)
     begins[1:] = day[1:] != day[:-1]
     first = grouped.offsets[:-1]

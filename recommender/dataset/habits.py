@@ -11,13 +11,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.capture.tables import DAY_SECONDS, PURCHASE
 from recommender.dataset.distinct import distinct
 from recommender.dataset.item_statistics import item_statistics
 from recommender.dataset.ranking_features import (
-    DAY_SECONDS,
     LONG_DECAY_DAYS,
     OWN,
-    PURCHASE,
     Floats,
     Ints,
     habit_inputs,

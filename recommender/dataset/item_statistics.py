@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.capture.tables import DAY_SECONDS
 from recommender.dataset.distinct import distinct
-from recommender.dataset.ranking_features import DAY_SECONDS, NEVER_DAYS, STATISTICS
+from recommender.dataset.ranking_features import NEVER_DAYS, STATISTICS
 from recommender.dataset.sequences import Histories
 
 WINDOW_DAYS = (7, 30, 90)
@@ -48,7 +49,7 @@ def _once_a_day(
     none: NDArray[np.int32] = np.zeros(0, np.int32)
     parts, before = [(none, none, none)], 0
     for piece in grouped.pieces():
-        day = (now - piece.at) // int(DAY_SECONDS)
+        day = (now - piece.at) // DAY_SECONDS
         newest = int(day.min(initial=0))
         days = int(day.max(initial=0)) - newest + 1
         code = distinct(piece.pairs(item_rows) * days + day - newest)

@@ -11,11 +11,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.capture.tables import PURCHASE
 from recommender.dataset.distinct import distinct
 from recommender.dataset.networks import Network
 
-PURCHASE: Final = 4
-DAY_SECONDS: Final = 86_400.0
 NEVER_DAYS: Final = 400.0  # stands for "not yet"
 LONG_DECAY_DAYS: Final = 120.0  # own purchases decayed so are the strongest single signal where people rebuy
 PURCHASE_DECAYS: Final = (7.0, 21.0, 60.0, LONG_DECAY_DAYS, 400.0)  # days

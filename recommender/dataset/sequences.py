@@ -7,9 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.capture.tables import EventLog
+from recommender.capture.tables import DAY_SECONDS, EventLog
 from recommender.dataset.portions import portions
-from recommender.dataset.split import DAY
 from recommender.dataset.vocabulary import Vocabulary
 
 PIECE: Final = 500_000  # events looked at together: bounds the memory that sorting them takes
@@ -89,7 +88,7 @@ def first_of_a_day(grouped: Histories) -> NDArray[np.int64]:
     """[n] ascending places of the first event of every visitor, item and UTC day."""
     places, before = [np.zeros(0, np.int64)], 0
     for piece in grouped.pieces():
-        day = piece.at // DAY
+        day = piece.at // DAY_SECONDS
         day -= day.min(initial=0)
         items, days = int(piece.item.max(initial=0)) + 1, int(day.max(initial=0)) + 1
         _, first = np.unique(piece.pairs(items) * days + day, return_index=True)

@@ -7,10 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.capture.tables import PURCHASE, EventLog
+from recommender.capture.tables import DAY_SECONDS, PURCHASE, EventLog
 from recommender.dataset.distinct import distinct
 
-DAY = 86_400  # seconds
 ENOUGH_VISITORS = 20  # to ask them; so many buyers are asked alone
 WIDEST_SHARE: Final = 1 / 3  # of the log's time, where a shorter holdout would ask fewer than ENOUGH_VISITORS
 SESSION_GAP = 1_800  # seconds without an event that end a session
@@ -46,7 +45,7 @@ def holdout_start(log: EventLog, share: float, days: float = math.inf) -> int:
         return 0
     begins, first, last = _visits(log)
     newest = int(log.at[-1])
-    oldest = newest - days * DAY
+    oldest = newest - days * DAY_SECONDS
     cut = int(max(begins[min(int(len(begins) * (1 - share)), len(begins) - 1)], oldest))
     if _asked(first, last, np.array([cut]))[0] >= ENOUGH_VISITORS:
         return cut
@@ -63,7 +62,7 @@ def _visits(log: EventLog) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArra
     is_first = np.ones(len(visitor) + 1, dtype=bool)
     is_first[1:-1] = visitor[1:] != visitor[:-1]
     is_new_day = is_first[:-1].copy()
-    is_new_day[1:] |= at[1:] // DAY != at[:-1] // DAY
+    is_new_day[1:] |= at[1:] // DAY_SECONDS != at[:-1] // DAY_SECONDS
     return np.sort(at[is_new_day]), np.sort(at[is_first[:-1]]), np.sort(at[is_first[1:]])
 
 

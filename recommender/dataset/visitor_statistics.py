@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from recommender.capture.tables import DAY_SECONDS
 from recommender.dataset.distinct import distinct
 from recommender.dataset.ranking_features import (
-    DAY_SECONDS,
     LINKED_ITEMS,
     STATISTICS,
     Floats,

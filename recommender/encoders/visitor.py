@@ -6,11 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recommender.capture.tables import DAY_SECONDS, PURCHASE
 from recommender.encoders.sequence import VisitorTransformer
 from recommender.encoders.tables import Part
 
-DAY = 86_400.0  # seconds
-PURCHASE = 4  # its kind
 # View, click, cart, purchase: how much an event says about taste when histories are averaged; padding says nothing.
 KIND_WEIGHTS = (0.0, 0.3, 0.4, 0.7, 1.0)
 
@@ -42,7 +41,7 @@ class VisitorEncoder(nn.Module):
     def forward(self, vectors: Tensor, kinds: Tensor, ages_seconds: Tensor) -> Tensor:
         """[batch, length, dim] fused item vectors, oldest first and left-padded; [batch, length] int64, 0 for padding;
         [batch, length] float seconds before now → [batch, dim] unit norm."""
-        decay = torch.exp(-ages_seconds / (self.settings.pool_decay_days * DAY))
+        decay = torch.exp(-ages_seconds / (self.settings.pool_decay_days * DAY_SECONDS))
         weights = (self.kind_weights[kinds] * (decay + 1e-3))[..., None]  # an old history still counts when it is all
         pooled = (vectors * weights).sum(dim=1)  # [batch, dim]
         is_session = (ages_seconds < self.settings.session_seconds) & (kinds > 0) & (kinds < PURCHASE)

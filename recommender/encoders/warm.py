@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import orthogonal_procrustes
 
-from recommender.capture.tables import ItemTable
+from recommender.capture.tables import DAY_SECONDS, ItemTable
 from recommender.dataset.content_encoder import ContentEncoder
 from recommender.dataset.item_encoder import pack_content, unpack_content
 from recommender.dataset.vocabulary import Vocabulary
@@ -38,7 +38,6 @@ from recommender.encoders.training import (
 
 Floats = NDArray[np.float32]
 NAME: Final = "encoders.safetensors"
-DAY: Final = 86_400  # seconds
 CONTENT_ENCODER: Final = "content_encoder"  # a file inside the file
 ITEM_TABLE: Final = "own.weight"  # the one parameter of an encoder that has a row an item
 
@@ -146,7 +145,7 @@ def _why_not(
 ) -> Cold | None:
     if left.seen_until > validation_start:
         return Cold.EARLIER
-    if validation_start - left.began >= full_training_days * DAY:
+    if validation_start - left.began >= full_training_days * DAY_SECONDS:
         return Cold.DUE
     if left.text_encoder != settings.text_encoder or _shapes(left.states) != _shapes(_fresh(settings)):
         return Cold.SETTINGS

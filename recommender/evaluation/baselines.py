@@ -7,10 +7,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from recommender.capture.tables import DAY_SECONDS
 from recommender.dataset.graph import binary_matrix, visitor_item_matrix
 from recommender.dataset.portions import portions
 from recommender.dataset.sequences import Histories, first_of_a_day
-from recommender.dataset.split import DAY
 
 Floats = NDArray[np.float32]
 # [n] visitor numbers → [n, item rows] float32 scores, padding column included.
@@ -29,8 +29,8 @@ def popularity(grouped: Histories, item_rows: int, now: int, decay_days: float =
     """
     once = first_of_a_day(grouped)
     order = np.lexsort((grouped.item[once], grouped.owner[once]))
-    owner, item, day = (column[once][order] for column in (grouped.owner, grouped.item, grouped.at // DAY))
-    weight = np.exp(-(now // DAY - day) / decay_days)
+    owner, item, day = (column[once][order] for column in (grouped.owner, grouped.item, grouped.at // DAY_SECONDS))
+    weight = np.exp(-(now // DAY_SECONDS - day) / decay_days)
     first = np.ones(len(item), dtype=bool)  # where a visitor's days of an item begin
     first[1:] = (owner[1:] != owner[:-1]) | (item[1:] != item[:-1])
     by_visitor = np.minimum(np.bincount(np.cumsum(first) - 1, weights=weight), 1.0)

@@ -15,11 +15,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from recommender.capture.tables import DAY_SECONDS
 from recommender.dataset.cold_items import ColdItems
 from recommender.dataset.distinct import distinct
 from recommender.dataset.graph import binary_matrix
 from recommender.dataset.ranking_features import (
-    DAY_SECONDS,
     LINKED,
     LINKED_ITEMS,
     RELATIONS,

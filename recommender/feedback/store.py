@@ -9,12 +9,12 @@ from django.utils.translation import gettext_lazy as _
 
 from recommender.capture.impressions import shown
 from recommender.capture.items import key_or_none
+from recommender.capture.partitions import milliseconds_of
 from recommender.capture.visitor import hold_visitor
 from recommender.exceptions import FeedbackRefused
 from recommender.models import Feedback, Visitor
 
 VALUES: Final = {"less": Feedback.Value.LESS, "more": Feedback.Value.MORE}
-TIME_SHIFT: Final = 80  # bits of a UUIDv7 below its milliseconds
 NOT_YOURS: Final = _("This list was not made for you, or is too old: load the page again.")
 
 
@@ -33,7 +33,7 @@ def give_feedback(visitor: Visitor, token: str, item: str, value: str) -> str:
     if place is None or key is None:
         raise FeedbackRefused(NOT_YOURS)
     forgotten_until = hold_visitor(visitor)
-    if forgotten_until and UUID(place["list"]).int >> TIME_SHIFT <= forgotten_until.timestamp() * 1_000:
+    if forgotten_until and milliseconds_of(UUID(place["list"])) <= forgotten_until.timestamp() * 1_000:
         raise FeedbackRefused(NOT_YOURS)
     if Feedback.objects.filter(visitor=visitor.pk, item_id=key, value=VALUES[value]).delete()[0]:
         return ""

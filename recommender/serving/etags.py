@@ -9,8 +9,9 @@ import json
 import time
 from typing import Any, Final
 
+from recommender.capture.tables import DAY_SECONDS
 from recommender.conf import conf
-from recommender.tokens import SECONDS_PER_DAY, read_impressions
+from recommender.tokens import read_impressions
 
 RENDERING: Final = "l"  # the claim that names one rendering of a list
 
@@ -22,6 +23,6 @@ def list_etag(body: dict[str, Any]) -> str:
     """
     claims = read_impressions(body["token"]) or {}
     items = [{name: value for name, value in item.items() if name != "score"} for item in body["items"]]
-    period = int(time.time() / (conf.IMPRESSION_TOKEN_AGE_DAYS * SECONDS_PER_DAY / 2))
+    period = int(time.time() / (conf.IMPRESSION_TOKEN_AGE_DAYS * DAY_SECONDS / 2))
     covered = {**body, "token": {**claims, RENDERING: None}, "items": items, "period": period}
     return f'W/"{hashlib.sha256(json.dumps(covered, sort_keys=True, default=str).encode()).hexdigest()[:32]}"'

@@ -9,14 +9,13 @@ import numpy as np
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from recommender.capture.tables import DAY_SECONDS, PURCHASE
 from recommender.conf import conf
 from recommender.dataset.ease_links import EaseLinks
 from recommender.dataset.link_packing import Followed, follow, newest_different
 from recommender.dataset.ranking_features import (
-    DAY_SECONDS,
     LINKED_ITEMS,
     LONG_DECAY_DAYS,
-    PURCHASE,
     STATISTICS,
     Floats,
     adoption_ages,

@@ -10,8 +10,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from recommender.capture.tables import DAY_SECONDS, PURCHASE
 from recommender.conf import conf
-from recommender.dataset.ranking_features import DAY_SECONDS, PURCHASE, Floats
+from recommender.dataset.ranking_features import Floats
 from recommender.exceptions import ArtifactCorrupt
 from recommender.index.artifacts import read_artifact
 from recommender.models import ModelVersion

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from recommender import audit
 from recommender.api_keys import create_key
+from recommender.capture.tables import DAY_SECONDS
 from recommender.exceptions import ReplayRefused
 from recommender.experiments.lift import Lift, paired_lift, per_visitor
 from recommender.models import ApiKey, Arm, AuditEntry, Experiment, Visitor
@@ -223,4 +224,4 @@ def _in_order(found: Outcomes, arm: int, shoppers: dict[int, str]) -> Columns:
 
 def _days(truth: dict[str, list[Basket]]) -> float:
     times = [basket.at for baskets in truth.values() for basket in baskets]
-    return (max(times) - min(times)).total_seconds() / 86_400 if times else 0.0
+    return (max(times) - min(times)).total_seconds() / DAY_SECONDS if times else 0.0

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
+from recommender.capture.tables import DAY_SECONDS
 from recommender.experiments.guards import MISMATCH_P, Wait, sample_ratio_p, still_to_decide, still_to_run
 from recommender.experiments.interleaving import Preference, preference
 from recommender.experiments.lift import ALPHA, Lift, Sample, per_visitor, relative_lift, without_history
@@ -26,7 +27,6 @@ METRICS: Final[dict[str, tuple[str, str]]] = {
     "orders": ("orders", ""),
     "revenue": ("revenue_cents", ""),
 }
-SECONDS_PER_DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def read(experiment: Experiment) -> Reading:
         return Reading.from_json(experiment.result)
     arms = list(experiment.arms.all())
     now = experiment.stopped_at or timezone.now()
-    days = (now - experiment.started_at).total_seconds() / SECONDS_PER_DAY if experiment.started_at else 0.0
+    days = (now - experiment.started_at).total_seconds() / DAY_SECONDS if experiment.started_at else 0.0
     return compare(arms, outcomes([arm.pk for arm in arms]), days, experiment.min_days, experiment.wanted_lift)
 
 
