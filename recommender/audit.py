@@ -31,11 +31,10 @@ def record(
         old, new: the state before and after: names and numbers as a text, what has words as phrases, which everybody
             reads in their own language. The text is cut at WORDS characters.
     """
-    user = by if by is not None and not isinstance(by, str | list) else None
     said = {"by": by, "old": old, "new": new}
     AuditEntry.objects.create(
         act=act,
-        user=user,
+        user=user_of(by),
         by=_in_english(by or "")[:150],
         run=run,
         version=version,
@@ -44,6 +43,11 @@ def record(
         new=_in_english(new)[:WORDS],
         phrases={name: phrases for name, phrases in said.items() if isinstance(phrases, list)},
     )
+
+
+def user_of(by: Any) -> Any:
+    """The user among those who may act, see `record`; None for everybody else."""
+    return None if isinstance(by, str | list) else by
 
 
 def in_words(phrases: Phrases, translate: Callable[[str], str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
 from recommender.capture.export import export_items
 from recommender.catalog import item_model
@@ -60,8 +60,8 @@ def _live() -> ModelVersion | None:
 
 
 def _pending(version: ModelVersion) -> Iterator[tuple[Any, datetime]]:
-    behind = Q(version__isnull=True) | ~Q(version=version)
-    return ItemChange.objects.filter(behind).order_by("pk").values_list("item_id", "changed_at")[:BATCH].iterator()
+    behind = ItemChange.objects.exclude(version=version)
+    return behind.order_by("pk").values_list("item_id", "changed_at")[:BATCH].iterator()
 
 
 def _missing(version: ModelVersion) -> Iterator[Any]:

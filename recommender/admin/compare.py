@@ -9,13 +9,12 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from recommender.admin.estimates import estimated
-from recommender.admin.labels import METRICS, RANKERS, SEGMENTS, augmentation, duration, label
+from recommender.admin.labels import HEADLINE, METRICS, RANKERS, SEGMENTS, augmentation, duration, label
 from recommender.admin.live import elapsed_seconds
 from recommender.models import ModelVersion
 
 CLEAR: Final = 2.0  # standard errors
 OFFERED: Final = 100  # versions to choose from
-HEADLINE: Final = "ndcg@10"
 
 
 @dataclass(frozen=True, slots=True)

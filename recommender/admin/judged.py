@@ -6,11 +6,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from recommender.admin.charts import bar, number, share_text
-from recommender.admin.labels import RANKERS, SEGMENTS, label
+from recommender.admin.labels import HEADLINE, RANKERS, SEGMENTS, label
 from recommender.admin.plots import calibration_plot
 from recommender.evaluation.gate import MIN_VISITORS
-
-HEADLINE = "ndcg@10"
 
 
 def judged(verdict: Mapping[str, Any]) -> dict[str, Any]:

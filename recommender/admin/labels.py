@@ -11,6 +11,8 @@ from recommender.models import Event, ModelVersion
 
 Label = str | Promise
 
+HEADLINE: Final = "ndcg@10"  # the metric that the gate decides by
+
 STAGES: Final[Mapping[str, Label]] = {
     "text": gettext_lazy("Reading the products' texts"),
     "autoencoder": gettext_lazy("Learning what each product is"),

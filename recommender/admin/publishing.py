@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from recommender.admin.judged import asked_too_few
+from recommender.admin.labels import HEADLINE
 from recommender.admin.read_only import DetailAdmin
 from recommender.delivery import ESTIMATE_TASK, ask
 from recommender.exceptions import RecommenderError
@@ -18,7 +19,6 @@ from recommender.index.publish import pin, prunable, prune, publish, roll_back, 
 from recommender.models import ModelVersion
 
 PERMISSION = "recommender.publish"
-HEADLINE = "ndcg@10"  # the metric that the gate decides by
 Act = Callable[[], ModelVersion]
 
 

@@ -18,9 +18,9 @@ from recommender.admin.dashboard import dashboard
 from recommender.admin.estimates import estimated
 from recommender.admin.item_pages import item_map, neighbours
 from recommender.admin.judged import asked_too_few, judged
-from recommender.admin.labels import PARTS, RANKERS, augmentation, label
+from recommender.admin.labels import HEADLINE, PARTS, RANKERS, augmentation, label
 from recommender.admin.metrics import metric_charts
-from recommender.admin.publishing import HEADLINE, PublishingPages, find_version, may_publish, score
+from recommender.admin.publishing import PublishingPages, find_version, may_publish, score
 from recommender.index.publish import prunable, roll_back_target
 from recommender.models import ModelVersion
 

@@ -97,10 +97,15 @@ def ensure_months(months: Iterable[date]) -> list[date]:
 
 def create_ahead(today: date) -> list[date]:
     """Create this month's partition and the next MONTHS_AHEAD, and those of rows that lie in the default partition."""
+    return ensure_months([*months_ahead(today), *months_in(DEFAULT)])
+
+
+def months_ahead(today: date) -> list[date]:
+    """This month and the next MONTHS_AHEAD."""
     months = [first_day(today)]
     for _ in range(MONTHS_AHEAD):
         months.append(month_after(months[-1]))
-    return ensure_months([*months, *months_in(DEFAULT)])
+    return months
 
 
 @transaction.atomic

@@ -38,7 +38,6 @@ class _Known:
 
     row: int
     vector: Floats
-    popularity: float
     is_cold: bool
     statistics: bytes
 
@@ -79,11 +78,12 @@ def _write_rows(version: ModelVersion, encoder: ItemEncoder, items: ItemTable, k
                 version_id=version.pk,
                 item_id=key,
                 vector=vectors[place].tolist(),
-                popularity=old.popularity if old else 0.0,
-                is_cold=old.is_cold if old else True,
                 row=old.row if old else last,
                 statistics=_priced(statistics, items, place),
-                links=b"",  # of a new row; an old one keeps its own
+                # Of a new row; an old one keeps its own.
+                popularity=0.0,
+                is_cold=True,
+                links=b"",
             )
         )
     ItemEmbedding.objects.bulk_create(
@@ -93,10 +93,10 @@ def _write_rows(version: ModelVersion, encoder: ItemEncoder, items: ItemTable, k
 
 def _known(version: ModelVersion, keys: list[Any]) -> dict[Any, _Known]:
     rows = ItemEmbedding.objects.filter(version_id=version.pk, item_id__in=keys)
-    found = rows.values_list("item_id", "row", "vector", "popularity", "is_cold", "statistics")
+    found = rows.values_list("item_id", "row", "vector", "is_cold", "statistics")
     return {
-        key: _Known(row, np.array(vector, np.float32), popularity, is_cold, bytes(statistics or b""))
-        for key, row, vector, popularity, is_cold, statistics in found
+        key: _Known(row, np.array(vector, np.float32), is_cold, bytes(statistics or b""))
+        for key, row, vector, is_cold, statistics in found
     }
 
 

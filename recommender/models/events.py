@@ -102,7 +102,7 @@ class QuarantinedEvent(models.Model):
         Visitor, models.CASCADE, related_name="+", null=True, blank=True, verbose_name=_("visitor")
     )
     code = models.CharField(_("reason"), max_length=32)
-    payload = models.TextField(_("payload"))  # JSON, cut at QUARANTINE_PAYLOAD_BYTES
+    payload = models.TextField(_("payload"))  # JSON, cut at `capture.statement.PAYLOAD_CHARACTERS`
     is_cut = models.BooleanField(_("cut"), default=False)
     clock_skew_seconds = models.IntegerField(_("clock skew in seconds"), null=True, blank=True)
     doubt = models.SmallIntegerField(

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from recommender.capture.ledger import store_alarms
 from recommender.capture.outage import spill_files
-from recommender.capture.partitions import MONTHS_AHEAD, existing_months, first_day, month_after
+from recommender.capture.partitions import existing_months, months_ahead
 from recommender.conf import conf
 from recommender.delivery import BROKER_SECONDS, impatient
 from recommender.exceptions import ArtifactCorrupt, NoLiveVersion, VectorExtensionMissing
@@ -88,9 +88,7 @@ def artifacts() -> Finding:
 
 
 def partitions() -> Finding:
-    months, wanted = set(existing_months()), [first_day(datetime.now(UTC).date())]
-    for _ in range(MONTHS_AHEAD):
-        wanted.append(month_after(wanted[-1]))
+    months, wanted = set(existing_months()), months_ahead(datetime.now(UTC).date())
     missing = [f"{month:%Y-%m}" for month in wanted if month not in months]
     has_default_rows, differs = store_alarms()
     fix = "Start the Celery beat: recommender.keep_books makes them."

@@ -1,4 +1,4 @@
-"""What goes by itself, every hour: events past their time, ids of visits that are over, notes nobody needs any more."""
+"""What goes by itself, every half hour: events past their time, ids of visits that are over, old notes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

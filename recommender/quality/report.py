@@ -44,8 +44,6 @@ def quality_report(days: int = DAYS, *, is_cached: bool = False) -> Report:
         ReportTooSlow: the database took too long to count.
         CatalogNotFound: the shop has no `recommendations.py`.
     """
-    measured = (
-        cache.get_or_set(f"recommender:quality:{days}", lambda: measure(days), CACHE_SECONDS) if is_cached else None
-    )
-    measured = measured or measure(days)
+    key = f"recommender:quality:{days}"
+    measured: Any = cache.get_or_set(key, lambda: measure(days), CACHE_SECONDS) if is_cached else measure(days)
     return Report(measured, findings(measured) + catalogue_findings(measured.catalogue))

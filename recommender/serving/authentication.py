@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, NotFound, ParseError, PermissionDenied
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
@@ -19,13 +19,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender.api_keys import require_scope, verify_key
+from recommender.api_keys import SCHEME, key_in_header, require_scope, verify_key
 from recommender.capture.accounts import visitor_named
 from recommender.exceptions import MissingScope, VisitorNotFound
 from recommender.models import ApiKey, Visitor
 from recommender.serving.problems import answer_problem
 
-SCHEME = "Api-Key"
 NAMES_A_VISITOR: Final = ("visitor", "user")
 VISITOR_PARAMETERS: Final = [
     OpenApiParameter("visitor", OpenApiTypes.UUID, description="Key of the visitor; only with an API key."),
@@ -37,10 +36,10 @@ class ApiKeyAuthentication(BaseAuthentication):
     """`request.auth` is the ApiKey of the calling app; nobody is logged in by it. For views that are a `CallerView`."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, ApiKey] | None:
-        scheme, _space, secret = get_authorization_header(request).partition(b" ")
-        if scheme.lower() != SCHEME.lower().encode():
+        plaintext = key_in_header(request.META.get("HTTP_AUTHORIZATION", ""))
+        if plaintext is None:
             return None
-        key = request.parser_context["view"].verify_key(secret.strip().decode(errors="replace"))
+        key = request.parser_context["view"].verify_key(plaintext)
         if key is None:
             raise AuthenticationFailed(_("This API key is unknown or was revoked."), code="bad_key")
         return AnonymousUser(), key

@@ -6,18 +6,11 @@ from uuid_utils.compat import uuid7
 
 from recommender.models import Visitor
 from recommender.serving.arms import arm_of
-from recommender.serving.query import Entry, Query
+from recommender.serving.query import Entry
 from recommender.tokens import sign_impressions
 
 
 def impression_token(
-    query: Query, rung: str, version_id: int | None, entries: Sequence[Entry], picks: Sequence[int] = ()
-) -> str:
-    """The token of a list that `recommend` made."""
-    return list_token(query.visitor, query.placement, rung, version_id, entries, picks)
-
-
-def list_token(
     visitor: Visitor | None,
     placement: str,
     rung: str,

@@ -158,5 +158,6 @@ def _recommendations(asked: Asked, rung: str, found: Answer, picks: list[int]) -
         for slot, (shown, reason) in enumerate(zip(found.shown, found.reasons, strict=True), start=1)
     )
     version_id = found.version.pk if found.version else None
-    token = impression_token(asked.query, rung, version_id, entries, picks)
-    return Recommendations(asked.query.placement, entries, rung, version_id, token, title_of(asked.placement))
+    placement = asked.query.placement
+    token = impression_token(asked.query.visitor, placement, rung, version_id, entries, picks)
+    return Recommendations(placement, entries, rung, version_id, token, title_of(asked.placement))

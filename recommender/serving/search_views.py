@@ -19,7 +19,7 @@ from recommender.index.reading import reading
 from recommender.models import ApiKey, Visitor
 from recommender.serving.authentication import VISITOR_PARAMETERS
 from recommender.serving.cards import cards_of
-from recommender.serving.impressions import list_token
+from recommender.serving.impressions import impression_token
 from recommender.serving.problems import BAD_KEY, documented_problem
 from recommender.serving.query import Entry
 from recommender.serving.schema import documented
@@ -100,6 +100,6 @@ def _body(text: str, visitor: Visitor | None, entries: list[Entry], following: i
         "q": text,
         "version": version_id,
         "next": following,
-        "token": list_token(visitor, PLACEMENT, RUNG, version_id, entries) if entries else "",
+        "token": impression_token(visitor, PLACEMENT, RUNG, version_id, entries) if entries else "",
         "items": cards_of(entries),
     }

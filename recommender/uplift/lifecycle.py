@@ -31,7 +31,7 @@ def start(experiment: Experiment, by: Any = None) -> Experiment:
         if running is not None:
             raise ExperimentRefused(_("“%(name)s” runs: stop it first.") % {"name": running})
         _require_comparable(list(stored.arms.select_related("version")))
-        stored.status, stored.started_at, stored.started_by = Status.RUNNING, timezone.now(), _account(by)
+        stored.status, stored.started_at, stored.started_by = Status.RUNNING, timezone.now(), audit.user_of(by)
         stored.save(update_fields=["status", "started_at", "started_by"])
         audit.record(Act.START, by, experiment=stored, new=f"{_percent(stored.share)}; {arms_in_words(stored)}")
     return stored
@@ -84,10 +84,6 @@ def arms_in_words(experiment: Experiment) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:g} %"
-
-
-def _account(by: Any) -> Any:
-    return None if isinstance(by, str) else by
 
 
 def _require_comparable(arms: list[Arm]) -> None:

@@ -29,7 +29,7 @@ from recommender.models import ApiKey, Event, Impression, QuarantinedEvent, Visi
 from recommender.privacy.erasure import erase
 from recommender.serving.impressions import impression_token
 from recommender.serving.placements import FOR_YOU
-from recommender.serving.query import PERSONAL, Entry, Query
+from recommender.serving.query import PERSONAL, Entry
 from recommender.signals import item_viewed, order_placed
 from shop.models import Product
 from tests.capture.test_spill import batch
@@ -122,8 +122,8 @@ def test_a_busy_shop_goes_straight_to_the_database_again(spill: Path, outage: An
 def test_what_is_committed_is_not_spilled_with_the_slots_that_were_seen(
     spill: Path, product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    query = Query(FOR_YOU, visitor := Visitor.objects.create(), 1)
-    token = impression_token(query, PERSONAL, None, [Entry(product, 1.0, "", 1)])
+    visitor = Visitor.objects.create()
+    token = impression_token(visitor, FOR_YOU, PERSONAL, None, [Entry(product, 1.0, "", 1)])
     checked, seen = check_rows([row(product), {"item": product.pk}]), [{"token": token, "slots": [1]}]
     with monkeypatch.context() as patch:
         patch.setattr(sender, "store_impressions", lambda *args: connection.cursor().execute(CUT))
