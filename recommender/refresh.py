@@ -8,8 +8,8 @@ from django.db.models import Exists, OuterRef
 
 from recommender.capture.export import export_items
 from recommender.catalog import item_model
-from recommender.index.item_encoder import item_encoder
 from recommender.index.newcomers import take_in
+from recommender.index.version_files import item_encoder
 from recommender.models import ItemChange, ItemEmbedding, ModelVersion
 
 BATCH: Final = 100  # items a transaction

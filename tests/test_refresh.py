@@ -19,10 +19,10 @@ from recommender.catalog import Catalog
 from recommender.dataset.item_encoder import NAME
 from recommender.dataset.link_packing import unpack_links
 from recommender.dataset.ranking_features import STATISTICS
-from recommender.index.item_encoder import _load
 from recommender.index.nearest import NEWCOMERS, compare
 from recommender.index.newcomers import _relink
 from recommender.index.publish import publish
+from recommender.index.version_files import item_encoder
 from recommender.models import ItemChange, ItemEmbedding, ModelArtifact, ModelVersion, Visitor
 from recommender.refresh import refresh_items, take_in_missing
 from recommender.serving.query import Query
@@ -196,7 +196,7 @@ def test_the_next_version_takes_in_what_its_training_did_not_see(version: ModelV
     artifact = ModelArtifact.objects.get(version=version, name=NAME)
     again = write_tiny_version(list(table_without), parts=_parts(version))
     ModelArtifact.objects.create(version=again, name=NAME, content=artifact.content, sha256=artifact.sha256)
-    _load.cache_clear()
+    item_encoder.forget()
     publish(again)
     assert refresh_items() >= 1
     assert row_of(again, new).is_cold

@@ -7,10 +7,9 @@ import numpy as np
 
 from recommender.dataset.ranking_features import OWN
 from recommender.exceptions import NoLiveVersion, StillLoading
-from recommender.index.cold_items import cold_items
-from recommender.index.ease_links import ease_links
 from recommender.index.nearest import Vector
 from recommender.index.publish import live_version, may_be_served
+from recommender.index.version_files import cold_items, ease_links
 from recommender.models import ModelVersion, Visitor
 from recommender.serving.candidates import retrieve
 from recommender.serving.entries import Found

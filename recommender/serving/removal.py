@@ -24,7 +24,7 @@ from recommender.dataset.ranking_features import (
     rank_candidates,
 )
 from recommender.dataset.text_features import unit_rows
-from recommender.index.ease_links import ease_links
+from recommender.index.version_files import ease_links
 from recommender.serving.history import History
 from recommender.serving.scoring import Scored, score
 from recommender.serving.visitor_vector import Pool, VisitorEncoder

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from recommender.catalog import get_catalog
 from recommender.conf import conf
 from recommender.exceptions import RecommenderError
-from recommender.index.item_encoder import item_encoder
 from recommender.index.nearest import Vector, available_items, compare
 from recommender.index.partitions import unpack_vectors
 from recommender.index.publish import live_version
 from recommender.index.reading import reading
+from recommender.index.version_files import item_encoder
 from recommender.models import ModelVersion, Visitor
 from recommender.serving.caller import visitor_of_page
 from recommender.serving.history import read_history

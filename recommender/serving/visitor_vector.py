@@ -15,6 +15,7 @@ from recommender.conf import conf
 from recommender.dataset.ranking_features import Floats
 from recommender.exceptions import ArtifactCorrupt
 from recommender.index.artifacts import read_artifact
+from recommender.index.version_files import ENCODERS_KEPT
 from recommender.models import ModelVersion
 from recommender.serving.history import History
 
@@ -87,7 +88,7 @@ def visitor_encoder(version: ModelVersion) -> VisitorEncoder:
     return _load(version.pk)
 
 
-@lru_cache(maxsize=6)  # the live version, the one before for requests that are under way, those of an experiment
+@lru_cache(maxsize=ENCODERS_KEPT)
 def _load(version_id: int) -> VisitorEncoder:
     content = read_artifact(version_id, ARTIFACT)
     # A list multiplies small matrices: threads that share one wait for each other, on busy cores for longer than the

@@ -141,9 +141,9 @@ class TestTheShopsPage:
         assert self.found(client, "milk")[-1] == "oat milk"
 
     def test_it_falls_back_to_what_it_did(self, client: Client, version: ModelVersion) -> None:
-        from recommender.index.item_encoder import _load
+        from recommender.index.version_files import item_encoder
 
-        _load.cache_clear()
+        item_encoder.forget()
         ModelArtifact.objects.filter(version=version).update(content=b"broken")
         assert self.found(client, "oat milk") == ["oat milk"]
         with connection.cursor() as cursor:
