@@ -34,6 +34,7 @@ def inputs_hash(log: EventLog, items: ItemTable, *rest: object) -> str:
     for column in (log.visitor, log.item, log.kind, log.at, log.quantity):
         digest.update(f"{column.dtype} {len(column)}".encode())
         digest.update(np.ascontiguousarray(column).tobytes())
+    digest.update(b"" if items.added_at is None else items.added_at.tobytes())
     # Other releases compute otherwise, and sums depend on how many threads share them.
     digest.update(repr((__version__, torch.__version__, torch.get_num_threads(), rest)).encode())
     return digest.hexdigest()

@@ -140,11 +140,13 @@ def test_other_inputs_find_nothing_and_take_the_room(tmp_path: Path) -> None:
 def test_the_hash_of_the_inputs_changes_with_every_input() -> None:
     later = replace(LOG, at=LOG.at + 1)
     renamed = replace(ITEMS, text=[f"{text}!" for text in ITEMS.text])
+    dated = replace(ITEMS, added_at=np.arange(len(ITEMS), dtype=np.float64))
     found = {
         inputs_hash(LOG, ITEMS, SMALL),
         inputs_hash(later, ITEMS, SMALL),
         inputs_hash(LOG, renamed, SMALL),
+        inputs_hash(LOG, dated, SMALL),
         inputs_hash(LOG, ITEMS, replace(SMALL, candidates=9)),
         inputs_hash(LOG, ITEMS, SMALL, "warm"),
     }
-    assert len(found) == 5 and inputs_hash(LOG, ITEMS, SMALL) in found
+    assert len(found) == 6 and inputs_hash(LOG, ITEMS, SMALL) in found
