@@ -57,6 +57,7 @@ def hold_back(days: int, path: Path) -> Held:
         raise ReplayRefused("There are no events that could be held back.")
     cut = newest - timedelta(days=days)
     purchases = 0
+    path.touch(mode=0o600, exist_ok=False)  # it names visitors
     with path.open("wb") as file, connection.cursor() as cursor:
         with cursor.copy(_truth_since(cut)) as copy:
             for block in copy:

@@ -1,6 +1,7 @@
 """A whole replay against a running server: cookies, signed tokens, arms, and a result whose answer is known."""
 
 import os
+import stat
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -61,7 +62,7 @@ def truth(tmp_path: Path, transactional_db: None) -> Path:
 
 def test_what_is_held_back_is_in_the_file_and_nowhere_else(truth: Path) -> None:
     baskets = read_truth(truth)
-    assert len(baskets) == SHOPPERS
+    assert len(baskets) == SHOPPERS and stat.S_IMODE(truth.stat().st_mode) == 0o600
     for lines in baskets.values():
         assert [len(basket.lines) for basket in lines] == [2, 2, 2]
         assert lines[0].lines[0][1:] == ("2", "150")
