@@ -100,17 +100,16 @@ def retrieve(
         within: only items of this filter.
         only: keys; these items, as far as the version knows them, and no others.
     """
-    is_wide = only is None
-    numbered = _numbered(linked, cold, vector) if is_wide else []
-    named = own if only is None else only
+    nearest, popular, newcomers = (conf.CANDIDATES, POPULAR_CANDIDATES, COLD_CANDIDATES) if only is None else (0, 0, 0)
+    named, numbered = (own, _numbered(linked, cold, vector)) if only is None else (only, [])
     found = compare(
         version,
         vector if toward is None else toward,
-        nearest=conf.CANDIDATES if is_wide else 0,
-        popular=POPULAR_CANDIDATES if is_wide else 0,
+        nearest=nearest,
+        popular=popular,
         named=named,
         numbered=numbered,
-        newcomers=COLD_CANDIDATES if is_wide else 0,
+        newcomers=newcomers,
         exclude=exclude,
         within=within,
     )
@@ -129,11 +128,11 @@ def retrieve(
         row=numbers,
         vectors=vectors,
         wanted={
-            NEAREST: conf.CANDIDATES * is_wide,
-            POPULAR: POPULAR_CANDIDATES * is_wide,
+            NEAREST: nearest,
+            POPULAR: popular,
             NAMED: len(named),
             NUMBERED: len(numbered),
-            NEWCOMERS: COLD_CANDIDATES * is_wide,
+            NEWCOMERS: newcomers,
         },
         found=Counter(row.source for row in found),
     )
