@@ -37,7 +37,7 @@ def note_change(sender: Any, instance: Any, update_fields: frozenset[str] | None
 def note_items(keys: list[Any]) -> None:
     """Have these items taken into the live version within seconds: for a shop that writes past `save()`."""
     ItemChange.objects.bulk_create(
-        [ItemChange(item_id=key, changed_at=Now(), version=None) for key in sorted(keys)],
+        [ItemChange(item_id=key, changed_at=Now(), version=None) for key in sorted(set(keys))],
         update_conflicts=True,
         unique_fields=["item"],
         update_fields=["changed_at", "version"],

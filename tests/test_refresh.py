@@ -173,6 +173,12 @@ def test_products_that_came_past_save_are_found(version: ModelVersion) -> None:
     assert row_of(version, new[2]).is_cold
 
 
+def test_a_product_noted_twice_at_once_is_one_change(version: ModelVersion) -> None:
+    drink = make_product("hazelnut milk", "Drinks")
+    item_changes.note_items([drink.pk, drink.pk])  # a shop hands over the keys of its changed prices, say
+    assert ItemChange.objects.filter(item=drink).count() == 1
+
+
 def test_a_change_whose_time_is_not_found_again_is_no_endless_loop(version: ModelVersion, monkeypatch) -> None:
     new = make_product("hazelnut milk", "Drinks")
     asked = iter([[(new.pk, timezone.now())]])
