@@ -26,6 +26,7 @@ from recommender.capture.batch import Batch
 logger = logging.getLogger(__name__)
 
 SUFFIX: Final = ".spill"
+NEW: Final = ".new"  # not locked yet; nothing is in it
 DAMAGED: Final = ".damaged"  # set aside for somebody to look at
 HEADER: Final = struct.Struct(">II")
 BATCHES_AT_ONCE: Final = 200  # of one transaction while draining
@@ -118,21 +119,33 @@ class Spill:
         if self._own is None or self._process != os.getpid():  # a fork shares the parent's file and lock
             self._process = os.getpid()
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = self._folder / f"{time.time_ns()}-{uuid4().hex}-{self._process}{SUFFIX}"
-            self._own = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-            fcntl.flock(self._own, fcntl.LOCK_EX)
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)  # the file's name, too, survives a power cut
-            finally:
-                os.close(folder)
+            self._own = _new_file(self._folder / f"{time.time_ns()}-{uuid4().hex}-{self._process}{SUFFIX}")
         return self._own
 
     def _let_go(self) -> None:
         """Append no more to this process's file, and unlock it."""
         if self._own is not None and self._process == os.getpid():
+            fcntl.flock(self._own, fcntl.LOCK_UN)  # closing alone would leave it to a child that was forked meanwhile
             os.close(self._own)
         self._own = None
+
+
+def _new_file(path: Path) -> int:
+    """Opened and locked before it is found under its name: whoever drains deletes a file that is empty and unlocked."""
+    nameless = path.with_suffix(NEW)
+    file = os.open(nameless, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        nameless.rename(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the file's name, too, survives a power cut
+        finally:
+            os.close(folder)
+    except OSError:
+        os.close(file)
+        raise
+    return file
 
 
 def _drain_file(file: int, write: Drain, path: Path) -> int:

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import subprocess
 import sys
@@ -136,6 +137,34 @@ def test_the_file_of_a_dead_process_is_drained_and_that_of_a_living_one_is_not(
         assert Spill(tmp_path).drain(lambda chunk: taken.extend(chunk.batches)) == 0
         other.kill()
     assert Spill(tmp_path).drain(lambda chunk: taken.extend(chunk.batches)) == 1
+
+
+def test_a_new_file_is_not_deleted_as_an_empty_one_by_whoever_drains_in_this_moment(
+    tmp_path: Path, taken: list[Batch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+
+    def others_were_faster(file: int, how: int) -> None:
+        if how == fcntl.LOCK_EX:
+            assert Spill(tmp_path).drain(refuse) == 0
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", others_were_faster)
+    spill = Spill(tmp_path)
+    spill.append(batch())
+    assert spill.drain(lambda chunk: taken.extend(chunk.batches)) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_forked_child_that_lives_on_holds_no_file_back(tmp_path: Path, taken: list[Batch]) -> None:
+    spill = Spill(tmp_path)
+    spill.append(batch())
+    assert spill._own is not None
+    inherited = os.dup(spill._own)  # of the same open file, as a child's is
+    try:
+        assert spill.drain(lambda chunk: taken.extend(chunk.batches)) == 1
+    finally:
+        os.close(inherited)
 
 
 def test_a_full_disk_keeps_nothing_of_a_batch(
