@@ -103,7 +103,7 @@ def faults(page: Page) -> list[str]:
     return [f"{page.url} {each}" for each in [*found, *page.evaluate(RUN, {"runOnly": ["color-contrast"]})]]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, 768, 390])
 def test_lists_move_nothing_and_fit_the_page(page: Page, open_page: Open, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.add_init_script(SHIFTS)
