@@ -39,8 +39,8 @@ def elapsed_seconds(run: TrainingRun) -> float | None:
 def seconds_left(run: TrainingRun) -> float | None:
     """About; None before there is an estimate.
 
-    A step that tells nothing for a minute would leave the run's own estimate standing still: it grows older here, as the
-    steps do that are slower than they usually are. A later attempt did not begin at the first start.
+    The run's own estimate stands still while a step tells nothing; by what has passed meanwhile, more is left than it
+    said. Of a later attempt it is not known when it began.
     """
     elapsed = elapsed_seconds(run)
     if run.eta_seconds is None or elapsed is None or run.attempts > 1 or not run.progress:
