@@ -93,5 +93,6 @@ def test_the_list_has_an_end(ana: Visitor, products: list[Product], monkeypatch,
 def test_somebody_who_said_nothing_is_told_how(db: None) -> None:
     assert "Nothing so far" in body(Client())
     template = Template("{% load recommender_privacy %}{% recommender_opinions %}")
-    assert "Nothing so far" in template.render(Context())
     assert "Nothing so far" in template.render(Context({"request": RequestFactory().get("/")}))
+    assert "you are not remembered" in template.render(Context())
+    assert "you are not remembered" in body(Client(headers={"sec-gpc": "1"}))  # there are no buttons

@@ -57,10 +57,11 @@ def recommender_opinions(context: Context) -> dict[str, Any]:
     """What holds now; nothing is listed without consent, or where the database does not say in time."""
     request = context.get("request")
     level, _account = reader_of(request) if request is not None else (Consent.NONE, None)
-    visitor = visitor_of_page(request) if request is not None and level is not Consent.NONE else None
-    if request is None or visitor is None:
+    if request is None or level is Consent.NONE:
         return {}
-    return {"opinions": ask_in_time(lambda: opinions_of(visitor)), "next": request.get_full_path()}
+    visitor = visitor_of_page(request)
+    said = ask_in_time(lambda: opinions_of(visitor)) if visitor is not None else None
+    return {"opinions": said, "takes_feedback": True, "next": request.get_full_path()}
 
 
 @register.simple_tag(takes_context=True)
