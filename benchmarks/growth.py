@@ -9,12 +9,13 @@ Both write benchmarks/results/. CPU-seconds: other work on the machine does not 
 import argparse
 import json
 import multiprocessing
-import resource
+import os
 import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from benchmarks.process_memory import high_water_mb, reset_high_water
 from benchmarks.results_store import RESULTS
 from benchmarks.synthetic import DAYS, catalogue, events, joined
 from recommender.encoders.progress import Progress
@@ -33,15 +34,21 @@ FULL: Final = {"items": 150_000, "visitors": 1_500_000, "events": 10_000_000}
 
 
 class StageClock:
-    """CPU-seconds by stage, from the reports of a training."""
+    """CPU-seconds by stage, and the most that the process held in it, from the reports of a training."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.peak_gb: dict[str, float] = {}
         self._stage, self._since = "", time.process_time()
 
     def __call__(self, progress: Progress) -> None:
         now = time.process_time()
         self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._since
+        self.peak_gb[self._stage] = max(self.peak_gb.get(self._stage, 0.0), _high_water_gb())
+        if progress.stage != self._stage:
+            seconds, peak = self.seconds[self._stage], self.peak_gb[self._stage]
+            print(f"{self._stage or 'start'}: {seconds:.0f} CPU-s, {peak:.2f} GB", file=sys.stderr, flush=True)
+            reset_high_water()
         self._stage, self._since = progress.stage, now
 
 
@@ -75,29 +82,31 @@ def growth(count: int, new: int, items: int) -> dict[str, Any]:
 def peak_memory(share: float) -> dict[str, Any]:
     """Of a training from scratch in a process of its own, with a share of every number in FULL."""
     numbers = {name: max(int(value * share), 100) for name, value in FULL.items()}
-    idle = in_own_process(_resident_gb)
+    idle = in_own_process(_high_water_gb)
     return {
         "share": share,
         **numbers,
-        "peak_gb": in_own_process(_peak_gb, numbers),
+        **in_own_process(_peak, numbers),
         "idle_gb": idle,
         "bar_gb_at_full_size": MEMORY_BAR_GB,
     }
 
 
-def _peak_gb(numbers: dict[str, int]) -> float:
+def _peak(numbers: dict[str, int]) -> dict[str, Any]:
+    clock = StageClock()
     log = events(numbers["events"], numbers["visitors"], numbers["items"], seed=1)
     settings = PipelineSettings(stack=StackSettings(effort=COLD_EFFORT))
-    table, _ = train_version(log, catalogue(numbers["items"]), settings, _silent)
+    table, _ = train_version(log, catalogue(numbers["items"]), settings, clock)
     for at in range(0, len(table.visitor), VISITORS_AT_ONCE):
         table.visitor_vector[at : at + VISITORS_AT_ONCE]  # encoded when they are written
-    return _resident_gb()
+    stages = {name or "start": round(gb, 3) for name, gb in clock.peak_gb.items()}
+    stages["vectors"] = round(max(stages["vectors"], _high_water_gb()), 3)
+    return {"peak_gb": max(stages.values()), "peak_gb_of": stages, "cpu_seconds": round(sum(clock.seconds.values()))}
 
 
-def _resident_gb() -> float:
-    """Highest so far, torch and all."""
-    unit = 1 if sys.platform == "darwin" else 1_024  # bytes there, kilobytes on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+def _high_water_gb() -> float:
+    """Since the last stage began, torch and all."""
+    return high_water_mb(os.getpid()) / 1_000
 
 
 def in_own_process(work: Callable[..., Any], *arguments: Any) -> Any:

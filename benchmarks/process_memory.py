@@ -44,8 +44,13 @@ def resident_mb(pid: int) -> float:
 
 
 def high_water_mb(pid: int) -> float:
-    """The most that one process ever had resident, shared memory and all."""
+    """The most that one process had resident, shared memory and all, ever or since `reset_high_water`."""
     return _kilobytes(Path(f"/proc/{pid}/status"), "VmHWM:") / 1_000
+
+
+def reset_high_water() -> None:
+    """From now on `high_water_mb` of this process tells what it holds from now on."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def cpu_ms(pid: int) -> float:

@@ -28,6 +28,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from benchmarks.csv_table import UnusableFile
 from benchmarks.datasets import DATA_FOLDER, NAMES, Dataset, from_csv, load
 from benchmarks.models import MODELS
+from benchmarks.process_memory import cpu_ms
 from benchmarks.report import measure, show, write_reports
 from benchmarks.results_store import ROOT, Place, fingerprint, finished, write_failure, write_result
 from benchmarks.splits import SPLITS, CannotSplit, split
@@ -36,6 +37,7 @@ from benchmarks.task import write_task
 PEERS_PYTHON: Final = ROOT / ".venv-peers" / "bin" / "python"
 POLL_SECONDS: Final = 0.3
 LONGEST_BUDGETS: Final = 6  # a model that takes longer, and ten minutes, is stopped
+PATIENCE: Final = 8  # times that by the clock, where other work takes the processor
 console: Final = Console(stderr=True)
 
 
@@ -145,7 +147,7 @@ def run_apart(place: Place, folder: Path, options: Options, bar: Progress, row: 
     log = place.folder / "log.txt"
     interpreter = options.peers_python if MODELS[place.model].is_apart else Path(sys.executable)
     argv = [str(interpreter), "-m", "benchmarks.run_one", place.model, str(folder), str(place.folder)]
-    ends = time.monotonic() + LONGEST_BUDGETS * options.budget + 600
+    began, longest = time.monotonic(), LONGEST_BUDGETS * options.budget + 600
     with log.open("w") as output:
         process = subprocess.Popen(
             [*argv, "--budget", str(options.budget)],
@@ -155,7 +157,7 @@ def run_apart(place: Place, folder: Path, options: Options, bar: Progress, row: 
             stderr=subprocess.STDOUT,
         )
         try:
-            while process.poll() is None and time.monotonic() < ends:
+            while process.poll() is None and not is_late(process.pid, time.monotonic() - began, longest):
                 bar.update(row, description=f"{place.data} by {place.split}: {place.model} {_last_line(log, 40)}")
                 time.sleep(POLL_SECONDS)
             late = process.poll() is None
@@ -167,6 +169,15 @@ def run_apart(place: Place, folder: Path, options: Options, bar: Progress, row: 
     if status < 0:  # what it said last was said before, and is no reason
         return f"killed by signal {-status}" + (", probably out of memory" if -status == signal.SIGKILL else "")
     return "" if status == 0 else (_last_line(log, 300) or f"ended with status {status}")
+
+
+def is_late(pid: int, seconds: float, longest: float) -> bool:
+    """Whether a process has used more than `longest` seconds of `seconds`: by the clock, or by its processor time where
+    that is less, as on a busy machine, and where it can be told."""
+    if seconds <= longest:
+        return False
+    used = cpu_ms(pid) / 1_000 if Path("/proc/self/stat").exists() else seconds
+    return used > longest or seconds > PATIENCE * longest
 
 
 def say(text: str) -> None:

@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from recommender.capture.views import events
-from recommender.feedback.views import FeedbackView
+from recommender.feedback.views import FeedbackView, taken_back
 from recommender.operations.views import health, live, metrics
 from recommender.privacy.views import ConsentView, VisitorView, not_me
 from recommender.serving.batch import BatchView
@@ -32,6 +32,7 @@ urlpatterns = [
     path("items/<recommender_key:key>/similar/", SimilarItemsView.as_view(), name="similar_items"),
     path("visitor/", VisitorView.as_view(), name="visitor"),
     path("feedback/", FeedbackView.as_view(), name="feedback"),
+    path("feedback/taken-back/", taken_back, name="feedback_back"),
     path("consent/", ConsentView.as_view(), name="consent"),
     path("not-me/<str:token>/", not_me, name="not_me"),
     path("fragment/<str:signed>/", fragment, name="fragment"),

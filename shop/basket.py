@@ -22,6 +22,11 @@ class BasketLine:
         return self.product.price_cents * self.quantity
 
     @property
+    def most(self) -> int:
+        """Pieces that there are, as far as a basket takes them."""
+        return min(MAX_QUANTITY, self.product.stock)
+
+    @property
     def is_short(self) -> bool:
         """More is wanted than there is, or it is not sold any more."""
         return not self.product.is_active or self.product.stock < self.quantity
@@ -42,6 +47,10 @@ class Basket:
     def keys(self) -> list[int]:
         """Keys of the products in it."""
         return [int(key) for key in self._quantities]
+
+    def lacks(self, product: Product) -> bool:
+        """Whether more of it is in the basket than there is."""
+        return self._quantities.get(str(product.pk), 0) > product.stock
 
     def add(self, product: Product, quantity: int = 1) -> int:
         """Put pieces in; returns how many went in, which is less at the limits of a basket."""

@@ -2,6 +2,7 @@
 saying it again."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -276,3 +277,20 @@ def test_nobody_becomes_a_visitor_by_a_token_that_is_not_for_everybody(browser: 
         answer = say(Client(headers={"user-agent": "Mozilla/5.0"}), token=token, less=ids(found)[0])
         assert (answer.status_code, answer.json()["code"]) == (403, "foreign_list")
     assert Visitor.objects.count() == 1
+
+
+def test_a_shop_that_wants_no_buttons_overrides_one_block_of_each_template(
+    products: list[Product], settings: Any, tmp_path: Path
+) -> None:
+    tag = Template("{% load recommender %}{% recommended_for_you n=2 %}")
+    request = RequestFactory().get("/")
+    request.session = {}
+    assert "<button" in tag.render(Context({"request": request}))
+    (tmp_path / "recommender").mkdir()
+    for name in ("list.html", "card.html"):
+        own = f'{{% extends "recommender/{name}" %}}{{% block feedback %}}{{% endblock %}}'
+        (tmp_path / "recommender" / name).write_text(own)
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    del request.recommender_page
+    html = Template("{% load recommender %}{% recommended_for_you n=2 %}").render(Context({"request": request}))
+    assert html.count("rec-card__link") == 2 and "<button" not in html and "rec-feedback" not in html

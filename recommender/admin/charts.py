@@ -13,6 +13,7 @@ WIDTH: Final = 360.0  # of the drawing, in its own units
 HEIGHT: Final = 180.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 12.0, 10.0, 24.0  # room for the axes' labels
 TICKS: Final = 4
+LEAST_SPAN: Final = 0.05  # of the highest value, from the lowest to the highest line: noise looks like noise
 
 
 def line_chart(name: str, values: Sequence[float]) -> SafeString:
@@ -114,7 +115,10 @@ def number(value: float) -> str:
 
 def _bounds(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
-    return (low, high) if high > low else (low - abs(low or 1.0) / 2, high + abs(high or 1.0) / 2)
+    if high == low:
+        return low - abs(low or 1.0) / 2, high + abs(high or 1.0) / 2
+    missing = max(0.0, LEAST_SPAN * max(abs(low), abs(high)) - (high - low))
+    return low - missing / 2, high + missing / 2
 
 
 def _x(place: int, count: int) -> float:

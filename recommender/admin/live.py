@@ -24,7 +24,7 @@ def live_context(run: TrainingRun) -> dict[str, Any]:
         "stage": label(STAGES, run.stage) if run.stage else _starting(run),
         "advice": advice(run),
         "elapsed": duration(elapsed_seconds(run)),
-        "left": duration(run.eta_seconds),
+        "left": duration(seconds_left(run)),
         "curves": list(curves(run)),
     }
 
@@ -34,6 +34,18 @@ def elapsed_seconds(run: TrainingRun) -> float | None:
     if run.started_at is None:
         return None
     return ((run.finished_at or timezone.now()) - run.started_at).total_seconds()
+
+
+def seconds_left(run: TrainingRun) -> float | None:
+    """About; None before there is an estimate.
+
+    The run's own estimate stands still while a step tells nothing; by what has passed meanwhile, more is left than it
+    said. Of a later attempt it is not known when it began.
+    """
+    elapsed = elapsed_seconds(run)
+    if run.eta_seconds is None or elapsed is None or run.attempts > 1 or not run.progress:
+        return run.eta_seconds
+    return max(run.eta_seconds, elapsed * (1 - run.progress) / run.progress)
 
 
 def curves(run: TrainingRun) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from recommender.admin.privacy import may_erase
 from recommender.admin.why import WhyPages
 from recommender.catalog import get_catalog
 from recommender.conf import conf
+from recommender.feedback.own import opinions_of
 from recommender.models import Event, ModelVersion, Visitor
 from recommender.serving.placements import BUY_AGAIN, FOR_YOU, RECENTLY_VIEWED
 from recommender.serving.query import Query
@@ -24,7 +25,7 @@ from recommender.serving.recommend import recommend
 EVENTS_SHOWN: Final = 30
 LISTS: Final[tuple[tuple[str, Label], ...]] = (
     (FOR_YOU, gettext_lazy("Recommended for you")),
-    (BUY_AGAIN, gettext_lazy("Buy again")),
+    (BUY_AGAIN, gettext_lazy("Buy it again")),
     (RECENTLY_VIEWED, gettext_lazy("Recently viewed")),
 )
 
@@ -58,6 +59,7 @@ class VisitorAdmin(WhyPages):
         return {
             "visitor": obj,
             "lists": [shown for shown in lists if shown["cards"] or shown["placement"] == FOR_YOU],
+            "opinions": opinions_of(obj),
             "events": events,
             "event_count": obj.events.count(),
             "events_read": conf.HISTORY_EVENTS,

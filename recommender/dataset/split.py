@@ -12,6 +12,8 @@ from recommender.dataset.distinct import distinct
 
 ENOUGH_VISITORS = 20  # to ask them; so many buyers are asked alone
 WIDEST_SHARE: Final = 1 / 3  # of the log's time, where a shorter holdout would ask fewer than ENOUGH_VISITORS
+MOST_VISITORS: Final = 10_000  # to ask them: rankers learn from 4,000, the judge asks 5,000
+WHOLE_DAYS: Final = 7  # that a holdout of MOST_VISITORS has at least: weekends differ
 SESSION_GAP = 1_800  # seconds without an event that end a session
 
 
@@ -39,7 +41,8 @@ def holdout_start(log: EventLog, share: float, days: float = math.inf) -> int:
 
     Days and not events: one visitor who looks at thousands of items in an evening would be a holdout that asks nobody
     else. Where that asks fewer than `ENOUGH_VISITORS`, the newest cut that asks so many, if there is one within `days`
-    and `WIDEST_SHARE`.
+    and `WIDEST_SHARE`. Where it asks more than `MOST_VISITORS`, a later one that leaves `WHOLE_DAYS`: a training that
+    goes on learns what was held out, which must not grow with the shop for answers that nobody asks for.
     """
     if not len(log):
         return 0
@@ -47,7 +50,12 @@ def holdout_start(log: EventLog, share: float, days: float = math.inf) -> int:
     newest = int(log.at[-1])
     oldest = newest - days * DAY_SECONDS
     cut = int(max(begins[min(int(len(begins) * (1 - share)), len(begins) - 1)], oldest))
-    if _asked(first, last, np.array([cut]))[0] >= ENOUGH_VISITORS:
+    asked = int(_asked(first, last, np.array([cut]))[0])
+    if asked > MOST_VISITORS:
+        later = begins[(begins > cut) & (begins <= newest - WHOLE_DAYS * DAY_SECONDS)]
+        few = later[_asked(first, last, later) <= MOST_VISITORS]
+        return int([*few[:1], *later[-1:], cut][0])
+    if asked >= ENOUGH_VISITORS:
         return cut
     oldest = max(oldest, newest - (newest - int(log.at[0])) * WIDEST_SHARE)
     earlier = last[(last >= oldest) & (last < cut)]  # the later the cut, the more events to learn from

@@ -1,10 +1,14 @@
-""" "Not for me" and "more like this": a form of two buttons a card, which works without scripts, too."""
+""" "Not for me" and "more like this": a form of two buttons a card, which works without scripts, too; and the list of
+what was said, each with a button that takes it back."""
 
 from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_POST
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.exceptions import APIException, PermissionDenied, Throttled
@@ -17,6 +21,7 @@ from recommender.capture.own_page import is_own_page
 from recommender.capture.rate_limit import charge_of, spend
 from recommender.capture.visitor import consent_of, visitor_of
 from recommender.exceptions import FeedbackRefused, NoConsent, VisitorNotFound
+from recommender.feedback.own import take_back
 from recommender.feedback.serializers import FeedbackParameters, FeedbackSerializer
 from recommender.feedback.store import NOT_YOURS, give_feedback
 from recommender.models import Visitor
@@ -87,6 +92,17 @@ class FeedbackView(CallerView):
             return refusal
         messages.warning(self.request._request, _("Your answer was not saved. Try it once more."), fail_silently=True)
         return see_other(self.request._request, page)
+
+
+@never_cache
+@csrf_protect
+@require_POST
+def taken_back(request: HttpRequest) -> HttpResponse:
+    """One answer is taken back, and the form's page shown again; said twice, or by a stranger, it changes nothing."""
+    visitor = visitor_of(request)
+    if visitor is not None and take_back(visitor, request.POST.get("item", "")):
+        messages.success(request, _("Taken back: it no longer shapes your recommendations."), fail_silently=True)
+    return see_other(request, request.POST.get(REDIRECT_FIELD_NAME, ""))
 
 
 def _page_of_form(request: Request) -> str | None:

@@ -46,7 +46,7 @@ DEFAULTS: Final[Mapping[str, Placement]] = {
             sources=[Source.PERSONAL],
             fallbacks=[Source.SEGMENT, Source.POPULAR],
             exclude_bought_days=0.5,
-            diversity=0.1,
+            diversity=0.15,
         ),
         Placement(name=SIMILAR_ITEMS, sources=[Source.SIMILAR]),
         Placement(name=BOUGHT_TOGETHER, sources=[Source.TOGETHER], exploration_share=0.0),

@@ -1,6 +1,7 @@
 """`{% load recommender_privacy %}`: controls for the footer and the account page. Plain forms; no script is needed.
 
 {% recommender_consent %}     buttons: not at all, for this visit, always
+{% recommender_opinions %}    what the visitor said of recommended items, each with a button that takes it back
 {% recommender_not_me %}      after a login that took a browser's history over: a link that undoes it
 """
 
@@ -16,9 +17,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from recommender.capture.consent import NAMES, is_signalled
+from recommender.capture.consent import NAMES, Consent, is_signalled
 from recommender.capture.joins import SESSION_KEY
-from recommender.serving.caller import keep_from_others, reader_of
+from recommender.feedback.own import opinions_of
+from recommender.serving.caller import ask_in_time, keep_from_others, reader_of, visitor_of_page
 
 register = template.Library()
 
@@ -48,6 +50,18 @@ def recommender_consent(context: Context) -> dict[str, Any]:
         "is_logged_in": account is not None,
         "csrf_token": context.get("csrf_token"),
     }
+
+
+@register.inclusion_tag("recommender/opinions.html", takes_context=True)
+def recommender_opinions(context: Context) -> dict[str, Any]:
+    """What holds now; nothing is listed without consent, or where the database does not say in time."""
+    request = context.get("request")
+    level, _account = reader_of(request) if request is not None else (Consent.NONE, None)
+    if request is None or level is Consent.NONE:
+        return {}
+    visitor = visitor_of_page(request)
+    said = ask_in_time(lambda: opinions_of(visitor)) if visitor is not None else None
+    return {"opinions": said, "takes_feedback": True, "next": request.get_full_path()}
 
 
 @register.simple_tag(takes_context=True)

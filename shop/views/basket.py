@@ -50,10 +50,12 @@ def basket_add(request: HttpRequest) -> HttpResponse:
         return redirect(_back(request))
     product = form.cleaned_data["product"]
     if not product.is_available:
-        messages.error(request, _("%(product)s is sold out.") % {"product": product.name})
-    elif added := Basket(request).add(product, form.cleaned_data["quantity"] or 1):
+        messages.error(request, _("Sold out: %(product)s") % {"product": product.name})
+    elif added := (basket := Basket(request)).add(product, form.cleaned_data["quantity"] or 1):
         item_added.send(sender=Basket, request=request, item=product, quantity=added)
-        messages.success(request, _("%(product)s is in your basket.") % {"product": product.name})
+        messages.success(request, _("In your basket: %(product)s") % {"product": product.name})
+        if basket.lacks(product):
+            _tell_short(request, product)
     else:
         messages.error(request, _("Your basket cannot take more of this."))
     return redirect(f"{_back(request)}#p-{product.pk}")
@@ -82,10 +84,17 @@ def checkout(request: HttpRequest) -> HttpResponse:
     lines = Basket(request).lines()
     if request.method == "POST":
         return _place(request)
-    if not lines:
+    if not lines or _tell_short(request, *(line.product for line in lines if line.is_short)):
         return redirect("shop:basket")
     context = {"lines": lines, "total_cents": total_cents(lines), "checkout_key": uuid4()}
     return render(request, "shop/checkout.html", context)
+
+
+def _tell_short(request: HttpRequest, *products: Product) -> bool:
+    """Says of what there is not enough; whether there is any such product."""
+    for product in products:
+        messages.error(request, _("There is not enough of %(product)s left.") % {"product": product.name})
+    return bool(products)
 
 
 def _place(request: HttpRequest) -> HttpResponse:
@@ -102,8 +111,7 @@ def _place(request: HttpRequest) -> HttpResponse:
     try:
         order = place_order(request, lines, key)
     except OutOfStock as error:
-        for line in error.lines:
-            messages.error(request, _("There is not enough of %(product)s left.") % {"product": line.product.name})
+        _tell_short(request, *(line.product for line in error.lines))
         return redirect("shop:basket")
     basket.clear()
     request.session[OWN_ORDERS] = [*request.session.get(OWN_ORDERS, []), order.pk]

@@ -33,6 +33,14 @@ def test_any_numbers_stay_inside_the_drawing(values: list[float]) -> None:
     assert all(0 <= x <= width and 0 <= y <= height for x, y in points(svg))
 
 
+def test_a_hundredth_up_is_no_mountain() -> None:
+    """Of a training that goes on from the live version: its loss hardly moves."""
+    (_, first), (_, last) = points(line_chart("sequence", [7.524, 7.534]))
+    assert 0 < first - last < 10
+    (_, first), (_, last) = points(line_chart("sequence", [8.0, 7.0]))
+    assert last - first > 100
+
+
 def test_no_values_no_chart() -> None:
     assert line_chart("graph", []) == ""
 

@@ -1,5 +1,6 @@
 """Retrain now, progress, cancel, retry: what the owner of a shop sees and may do."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -113,6 +114,17 @@ class TestProgress:
         assert "Learning which products go together" in state["panel"]
         assert "2 / 4" in state["panel"] and "1 min 30 s" in state["panel"] and "<polyline" in state["panel"]
         assert 'value="42"' in state["cell"]
+
+    @pytest.mark.parametrize(("attempts", "left"), [(1, "3 min"), (2, "20 s")])
+    def test_the_time_left_grows_while_a_step_tells_nothing(
+        self, admin_client: Client, new_run: NewRun, attempts: int, left: str
+    ) -> None:
+        run = new_run(status=Status.QUEUED)
+        claim(run.pk).report(Progress("fusion", 5, 10, 0, 1, None, fraction=0.5, eta_seconds=20))
+        begun = timezone.now() - timedelta(minutes=3, milliseconds=200)
+        TrainingRun.objects.filter(pk=run.pk).update(started_at=begun, attempts=attempts)
+        panel = admin_client.get(page(run, "progress/")).json()["panel"]
+        assert re.search(f"Time left, about</dt><dd>{left}", panel)
 
     def test_the_page_polls_and_reloads_by_itself_without_javascript(
         self, admin_client: Client, new_run: NewRun

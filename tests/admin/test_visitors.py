@@ -1,11 +1,13 @@
 """What does this visitor see, and from which events?"""
 
+import re
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
 from recommender.capture.tables import VIEW
-from recommender.models import Visitor
+from recommender.models import Feedback, Visitor
 from shop.models import Product
 from tests.worlds import make_event, make_products, publish_tiny_version
 
@@ -31,8 +33,17 @@ def test_the_list_the_reasons_and_the_events_stand_on_one_page(admin_client: Cli
     page = shown(admin_client, ana)
     assert "Personal: from this visitor" in page and str(version) in page
     assert "Because you" in page or "You bought this before" in page
-    assert "Buy again" in page and "Recently viewed" in page
+    assert "Buy it again" in page and "Recently viewed" in page
     assert "2 events are recorded" in page
+
+
+def test_what_the_visitor_said_stands_on_the_page(admin_client: Client, ana: Visitor) -> None:
+    liked, refused = make_products(2)
+    assert "What the visitor said" not in shown(admin_client, ana)
+    for item, value in ((liked, Feedback.Value.MORE), (refused, Feedback.Value.LESS)):
+        Feedback.objects.create(visitor=ana, item_id=item.pk, value=value, placement="for_you")
+    said = re.findall(r"<tr><td><a [^>]*>([^<]*)</a></td><td>([^<]*)</td></tr>", shown(admin_client, ana))
+    assert said == [(refused.name, "Not for me"), (liked.name, "More like this")]
 
 
 def test_it_is_the_list_that_the_visitor_gets(admin_client: Client, ana: Visitor) -> None:

@@ -1,11 +1,13 @@
 """The command on a shop that it has never seen."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from benchmarks.quality import main
+from benchmarks.quality import is_late, main
 
 
 @pytest.fixture
@@ -73,3 +75,15 @@ def test_events_of_one_moment_are_split_by_the_last_item(
 def test_an_unusable_file_ends_with_what_to_change(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--interactions", str(tmp_path / "nowhere.csv")]) == 2
     assert "does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells the time of another process")
+def test_a_model_that_waits_for_the_processor_is_not_late() -> None:
+    with subprocess.Popen(["sleep", "60"]) as waits:
+        try:
+            assert not is_late(waits.pid, 11.0, longest=10.0)
+            assert is_late(waits.pid, 81.0, longest=10.0)
+        finally:
+            waits.kill()
+    assert is_late(os.getpid(), 11.0, longest=0.01)
+    assert not is_late(os.getpid(), 0.01, longest=0.02)

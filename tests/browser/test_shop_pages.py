@@ -103,7 +103,7 @@ def faults(page: Page) -> list[str]:
     return [f"{page.url} {each}" for each in [*found, *page.evaluate(RUN, {"runOnly": ["color-contrast"]})]]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, 768, 390])
 def test_lists_move_nothing_and_fit_the_page(page: Page, open_page: Open, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.add_init_script(SHIFTS)
@@ -134,6 +134,16 @@ def test_the_header_of_a_small_phone_is_two_rows_and_a_long_word_breaks(page: Pa
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     logo, tools = (page.locator(name).bounding_box() for name in (".logo", ".tools"))
     assert logo and tools and abs(logo["y"] + logo["height"] / 2 - tools["y"] - tools["height"] / 2) < 5
+
+
+@pytest.mark.parametrize("width", [860, 1079, 1080])
+def test_the_header_of_a_wider_page_is_one_row(page: Page, open_page: Open, width: int) -> None:
+    User.objects.update(first_name="Maximiliane", last_name="Featherstonehaugh-Cholmondeley")
+    page.set_viewport_size({"width": width, "height": 740})
+    open_page("/")
+    row = page.locator(".top__row").bounding_box()
+    assert row and row["height"] < 75
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
 def test_a_tablet_s_button_is_one_line(page: Page, open_page: Open) -> None:

@@ -92,6 +92,16 @@ def test_the_cut_goes_back_no_further_than_the_days_that_were_set(days: int, is_
     assert (holdout_start(gone, 0.1, days) == START + 82 * DAY + 5) is is_moved
 
 
+@pytest.mark.parametrize(("most", "day"), [(200, 89), (105, 90), (95, 91), (85, 92), (10, 92)])
+def test_many_visitors_are_asked_about_fewer_days_but_a_week(
+    monkeypatch: pytest.MonkeyPatch, most: int, day: int
+) -> None:
+    monkeypatch.setattr("recommender.dataset.split.MOST_VISITORS", most)
+    known = [(visitor, 0, VIEW, START) for visitor in range(1_000)]
+    others_each_day = [(visitor, 1, VIEW, START + visitor // 10 * DAY) for visitor in range(10, 1_000)]
+    assert holdout_start(log_of(known + others_each_day), 0.2, days=10) == START + day * DAY
+
+
 def test_the_cut_leaves_two_thirds_of_the_time_to_learn_from() -> None:
     rows = [(visitor, day, VIEW, START + day * DAY + visitor) for day in range(5) for visitor in range(25)]
     crowd = [(1_000 + new, 1, VIEW, START + 9 * DAY + new) for new in range(1_000)]

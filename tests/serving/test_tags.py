@@ -343,7 +343,7 @@ def test_a_page_cache_keeps_nobodys_choice_for_somebody_else() -> None:
 # --- a session that nobody can read
 
 
-@pytest.mark.parametrize("tag", CONTROLS)
+@pytest.mark.parametrize("tag", [*CONTROLS, "recommender_opinions"])
 def test_a_session_s_store_that_is_away_breaks_no_page(tag: str, caplog) -> None:
     class Away(dict):
         def get(self, *args):
@@ -359,7 +359,7 @@ def test_a_session_s_store_that_is_away_breaks_no_page(tag: str, caplog) -> None
     assert "session's store is away" in caplog.text
 
 
-@pytest.mark.parametrize("tag", CONTROLS)
+@pytest.mark.parametrize("tag", [*CONTROLS, "recommender_opinions"])
 def test_an_async_page_goes_on_without_whom_it_may_not_ask_for(tag: str, client: Client, monkeypatch) -> None:
     monkeypatch.setattr(pool, "keeps", lambda: True)  # as outside tests: an async page cannot close a connection
     client.force_login(User.objects.create_user("household-2"))

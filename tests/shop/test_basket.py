@@ -23,7 +23,7 @@ def test_a_product_goes_in_and_the_plugin_hears_of_it(
     assert contents(client) == {str(milk.pk): 2}
     [(name, arguments)] = sent_signals
     assert (name, arguments["item"], arguments["quantity"]) == ("item_added", milk, 2)
-    assert "Fresh Milk, 1 gal is in your basket." in client.get("/basket/").content.decode()
+    assert "In your basket: Fresh Milk, 1 gal" in client.get("/basket/").content.decode()
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,16 @@ def test_there_are_limits(client: Client, milk: Product, bread: Product, sent_si
     client.post(ADD, {"product": bread.pk})
     assert str(bread.pk) not in contents(client)
     assert len(sent_signals) == 1
+
+
+def test_more_than_there_is_is_told_at_once(client: Client, milk: Product) -> None:
+    Product.objects.filter(pk=milk.pk).update(stock=3)
+    assert 'max="3"' in client.get(f"/p/{milk.pk}/").content.decode()
+    page = client.post(ADD, {"product": milk.pk, "quantity": 3}, follow=True).content.decode()
+    assert "not enough" not in page
+    page = client.post(ADD, {"product": milk.pk}, follow=True).content.decode()
+    assert "In your basket: Fresh Milk, 1 gal" in page and "There is not enough of Fresh Milk, 1 gal left." in page
+    assert 'max="3"' in page
 
 
 def test_a_deleted_product_leaves_the_basket_quietly(client: Client, milk: Product, bread: Product) -> None:

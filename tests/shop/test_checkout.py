@@ -68,9 +68,22 @@ def test_two_clicks_at_the_same_time_are_one_order(milk: Product) -> None:
     assert milk.stock == 4
 
 
+def test_what_is_short_is_told_before_the_checkout(client: Client, milk: Product) -> None:
+    client.post("/basket/add/", {"product": milk.pk, "quantity": 5})
+    Product.objects.filter(pk=milk.pk).update(stock=2)
+    response = client.get("/checkout/", follow=True)
+    assert response.redirect_chain == [("/basket/", 302)]
+    page = response.content.decode()
+    assert "There is not enough of Fresh Milk, 1 gal left." in page and "Only 2 left" in page
+    client.post("/basket/change/", {"product": milk.pk, "quantity": 2})
+    assert client.get("/checkout/").status_code == 200
+
+
 def test_nothing_is_written_when_the_stock_is_short(client: Client, milk: Product, bread: Product) -> None:
     client.post("/basket/add/", {"product": bread.pk})
+    Product.objects.filter(pk=milk.pk).update(stock=6)
     key = fill(client, milk, quantity=6)
+    Product.objects.filter(pk=milk.pk).update(stock=5)  # somebody was faster
     response = client.post("/checkout/", {"checkout_key": key}, follow=True)
     assert "There is not enough of Fresh Milk, 1 gal left." in response.content.decode()
     assert not Order.objects.exists()

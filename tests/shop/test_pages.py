@@ -191,8 +191,11 @@ def test_an_error_page_needs_nothing(client: Client, db: None, monkeypatch: pyte
     Department.objects.create(name="Empty", slug="empty")
     with override_settings(DEBUG=False):
         response = client.get("/d/empty/")
+        client.cookies["django_language"] = "zh-hans"
+        chinese = client.get("/d/empty/").content.decode()
     assert response.status_code == 500
     assert "Something broke on our side" in response.content.decode()
+    assert '<html lang="zh-hans">' in chinese and "我们这边出了点问题" in chinese
 
 
 def test_pages_for_what_went_wrong_look_like_the_shop_and_speak_its_language(db: None) -> None:

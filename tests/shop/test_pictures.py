@@ -28,6 +28,11 @@ def test_every_department_has_a_drawing() -> None:
         ("PASTRY", "BREAKFAST SWEETS", "SW GDS:DONUTS", "donut"),  # NUTS is no part of it
         ("GROCERY", "BATH TISSUES", "TOILET TISSUE", "roll"),  # nor is OIL of TOILET
         ("GROCERY", "BAKED BREAD/BUNS/ROLLS", "MAINSTREAM WHITE BREAD", "loaf"),  # the type before the category
+        ("GROCERY", "ICE CREAM/MILK/SHERBTS", "PREMIUM PINTS", "icecream"),  # no carton of milk
+        ("GROCERY", "BEANS - CANNED GLASS & MW", "PREPARED BEANS - BAKED W/PORK", "can"),
+        ("MEAT-PCKGD", "MISCELLANEOUS", "SAUERKRAUT", "jar"),
+        ("MEAT-PCKGD", "BREAKFAST SAUSAGE/SANDWICHES", "ROLLS - PORK", "sausage"),
+        ("SALAD BAR", "SALAD BAR", "SALAD BAR FRESH FRUIT", "cup"),
         ("GROCERY", "SOMETHING NEW", "UNHEARD OF", "can"),  # the department's own
     ],
 )
