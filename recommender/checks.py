@@ -52,6 +52,12 @@ MAY_BE_ZERO: Final = frozenset(
     }
     | {f"{kind}_RETENTION_DAYS" for kind in ("VIEW", "CLICK", "CART", "PURCHASE")}
 )
+# A list's budget is shared among statements; a longer list's token, with UUIDs as keys, is longer than MAX_CHARACTERS.
+LEAST_AND_MOST: Final = {
+    "MIN_BUYERS": (FEWEST_BUYERS, math.inf),
+    "BUDGET_MS": (10, math.inf),
+    "MAX_LIST_LENGTH": (1, 150),
+}
 SHORTEST_TOKEN: Final = 20  # characters; `openssl rand -hex 16` gives 32
 FRACTIONS: Final = ("_SECONDS", "_MINUTES", "_HOURS", "_DAYS", "_EFFORT", "_SHARE")  # half an hour is an interval, too
 
@@ -208,8 +214,10 @@ def _wrong_value(name: str, value: Any) -> str:
     is_kind = isinstance(value, int | float if is_fraction else int) and not isinstance(value, bool)
     if name.endswith("_SHARE"):
         return "" if is_kind and 0 <= value <= 1 else "a number from 0 to 1"
-    if name == "MIN_BUYERS":
-        return "" if is_kind and value >= FEWEST_BUYERS else f"a whole number of at least {FEWEST_BUYERS}"
+    if name in LEAST_AND_MOST:
+        least, most = LEAST_AND_MOST[name]
+        limits = f"from {least} to {most}" if most < math.inf else f"of at least {least}"
+        return "" if is_kind and least <= value <= most else f"a {kind} {limits}"
     if name in MAY_BE_ZERO:
         return "" if is_kind and 0 <= value < math.inf else f"a {kind} of at least 0"
     return "" if is_kind and 0 < value < math.inf else f"a {kind} above 0"
