@@ -1,9 +1,10 @@
 """How the daily training grows with the history, and what a training holds in memory.
 
-    python -m benchmarks.growth                    E, 2E, 4E events and as many new ones each: ratio a doubling
-    python -m benchmarks.growth --memory           peak memory at a share of 150k items, 1.5M visitors, 10M events
+    python -m benchmarks.growth                      E, 2E, 4E events and as many new ones each: ratio a doubling
+    python -m benchmarks.growth --memory --share 1   peak memory of 150k items, 1.5M visitors, 10M events, by stage
 
-Both write benchmarks/results/. CPU-seconds: other work on the machine does not change the ratios.
+Both write benchmarks/results/. CPU-seconds: other work on the machine does not change the ratios. What a training holds
+does not grow with its steps, so for the memory graph and sequence make a few of each epoch, or it would take hours.
 """
 
 import argparse
@@ -13,12 +14,16 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
+from unittest import mock
 
 from benchmarks.process_memory import high_water_mb, reset_high_water
 from benchmarks.results_store import RESULTS
 from benchmarks.synthetic import DAYS, catalogue, events, joined
+from recommender.encoders.graph import GraphSettings, train_graph
 from recommender.encoders.progress import Progress
+from recommender.encoders.sequence_training import Batches
 from recommender.encoders.stack import StackSettings
 from recommender.encoders.tables import VISITORS_AT_ONCE
 from recommender.encoders.warm import NAME, read
@@ -30,6 +35,7 @@ MEMORY_BAR_GB: Final = 2.0
 SIZES: Final = (1, 2, 4)
 EVENTS_A_VISITOR: Final = 9
 COLD_EFFORT: Final = 0.05  # the training that the measured one goes on from may be short
+MOST_STEPS: Final = 40  # of an epoch of the sequence encoder, and a tenth of them of the graph's, to see what they hold
 FULL: Final = {"items": 150_000, "visitors": 1_500_000, "events": 10_000_000}
 
 
@@ -96,12 +102,24 @@ def _peak(numbers: dict[str, int]) -> dict[str, Any]:
     clock = StageClock()
     log = events(numbers["events"], numbers["visitors"], numbers["items"], seed=1)
     settings = PipelineSettings(stack=StackSettings(effort=COLD_EFFORT))
-    table, _ = train_version(log, catalogue(numbers["items"]), settings, clock)
+    with (
+        mock.patch.object(Batches, "epoch", few_steps),
+        mock.patch(f"{StackSettings.__module__}.train_graph", few_steps_of_graph),
+    ):
+        table, _ = train_version(log, catalogue(numbers["items"]), settings, clock)
     for at in range(0, len(table.visitor), VISITORS_AT_ONCE):
         table.visitor_vector[at : at + VISITORS_AT_ONCE]  # encoded when they are written
     stages = {name or "start": round(gb, 3) for name, gb in clock.peak_gb.items()}
     stages["vectors"] = round(max(stages["vectors"], _high_water_gb()), 3)
     return {"peak_gb": max(stages.values()), "peak_gb_of": stages, "cpu_seconds": round(sum(clock.seconds.values()))}
+
+
+def few_steps(batches: Batches, generator: Any, whole: Callable[..., Any] = Batches.epoch) -> Any:
+    return whole(batches, generator)[:MOST_STEPS]
+
+
+def few_steps_of_graph(matrix: Any, content: Any, settings: GraphSettings, **options: Any) -> Any:
+    return train_graph(matrix, content, replace(settings, steps=min(settings.steps, MOST_STEPS // 10)), **options)
 
 
 def _high_water_gb() -> float:
@@ -125,7 +143,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--new", type=int, default=250, help="events of the last day")
     parser.add_argument("--items", type=int, default=500)
     parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--share", type=float, default=0.02, help="of the full size, for --memory; 1 takes hours")
+    parser.add_argument("--share", type=float, default=0.02, help="of the full size, for --memory (default .02)")
     options = parser.parse_args(argv)
     name = "memory" if options.memory else "growth"
     result = peak_memory(options.share) if options.memory else growth(options.events, options.new, options.items)
