@@ -4,7 +4,7 @@ import ctypes
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from recommender.checkpoints import Checkpoints
 from recommender.encoders.progress import Progress, Report
@@ -25,10 +25,18 @@ STAGES = {
 }
 
 
+LARGE_BYTES: Final = 2_000_000
+M_MMAP_THRESHOLD: Final = -3  # of glibc's mallopt
+
+
 def give_back() -> None:
-    """Hand freed memory back to the system: glibc keeps what lies between things still in use, 0.4 GB
-    after the ranker had been fitted."""
+    """Hand freed memory back to the system, and from now on each large array as soon as it is freed.
+
+    glibc keeps what lies between things still in use, 0.4 GB after the ranker had been fitted; and once a large array
+    was freed, it takes others of that size, up to 32 MB, from there.
+    """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
         libc.malloc_trim(0)
 
 

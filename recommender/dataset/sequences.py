@@ -86,15 +86,11 @@ def histories(log: EventLog, items: Vocabulary) -> Histories:
 
 def first_of_a_day(grouped: Histories) -> NDArray[np.int64]:
     """[n] ascending places of the first event of every visitor, item and UTC day."""
-    places, before = [np.zeros(0, np.int64)], 0
-    for piece in grouped.pieces():
-        day = piece.at // DAY_SECONDS
-        day -= day.min(initial=0)
-        items, days = int(piece.item.max(initial=0)) + 1, int(day.max(initial=0)) + 1
-        _, first = np.unique(piece.pairs(items) * days + day, return_index=True)
-        places.append(np.sort(first) + before)
-        before += len(piece.item)
-    return np.concatenate(places)
+    day = grouped.at // DAY_SECONDS
+    day -= day.min(initial=0)
+    items, days = int(grouped.item.max(initial=0)) + 1, int(day.max(initial=0)) + 1
+    _, first = np.unique(grouped.pairs(items) * days + day, return_index=True)
+    return np.sort(first)
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,13 +179,11 @@ def train_graph(
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps)
     for step in range(settings.steps):
-        loss = _step_loss(model, edges, settings, generator)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = _backward(model, edges, settings, generator)
         optimizer.step()
         schedule.step()
-        report(step + 1, settings.steps, loss.item())
-        del loss  # it holds both views' graphs
+        report(step + 1, settings.steps, loss)
     return _final_items(model, edges), state_of(model)
 
 
@@ -206,14 +204,39 @@ def content_projection(state: State, content_dim: int, dim: int, seed: int) -> N
     return np.random.default_rng(seed).standard_normal((content_dim, dim)).astype(np.float32)
 
 
-def _step_loss(model: GraphEncoder, edges: Edges, settings: GraphSettings, generator: torch.Generator) -> Tensor:
+def _backward(model: GraphEncoder, edges: Edges, settings: GraphSettings, generator: torch.Generator) -> float:
+    """The loss of one step, with its gradients: first of the views, then of what each was made from, one at a time,
+    since each holds its smoothing."""
     device = edges.item.device
     keep_own = (torch.rand(edges.items, 1, generator=generator) >= settings.own_drop).float().to(device)
     keep, smoothing = _dropped(edges, settings.drop, generator)
-    items = model.items(smoothing, keep_own)
-    others = model.items(_dropped(edges, settings.drop, generator)[1], keep_own) if settings.contrast else None
+    views = [model.items(smoothing, keep_own)]
+    if settings.contrast:
+        views.append(model.items(_dropped(edges, settings.drop, generator)[1], keep_own))
+    del smoothing
+    leaves = [view.detach().requires_grad_() for view in views]
+    loss = _loss(model, edges, leaves, keep, settings, generator)
+    loss.backward()
+    while views:
+        view, leaf = views.pop(), leaves.pop()
+        if leaf.grad is not None:  # there was something to contrast
+            view.backward(leaf.grad)
+    return loss.item()
+
+
+def _loss(
+    model: GraphEncoder,
+    edges: Edges,
+    views: list[Tensor],
+    keep: Tensor,
+    settings: GraphSettings,
+    generator: torch.Generator,
+) -> Tensor:
+    """Of predicting dropped edges from the first view, [items, dim], made of the edges to `keep` [edges], and of what
+    both views say."""
+    items = views[0]
     chosen = _some(~keep, settings.batch, generator)
-    random_items = torch.randint(1, edges.items, (settings.negatives,), generator=generator).to(device)
+    random_items = torch.randint(1, edges.items, (settings.negatives,), generator=generator).to(items.device)
     candidates, place = torch.unique(torch.cat([edges.item[chosen], random_items]), return_inverse=True)
     askers, of = torch.unique(
         edges.visitor[chosen].long(), return_inverse=True
@@ -222,9 +245,9 @@ def _step_loss(model: GraphEncoder, edges: Edges, settings: GraphSettings, gener
     visitors = F.normalize(edges.pooling(keep, askers) @ items, dim=-1)  # [askers, dim]
     scale = model.log_scale.exp()
     loss = sampled_softmax(visitors, items[candidates], of, target, scale=scale, at_once=QUERIES_AT_ONCE)
-    if others is not None and len(candidates) > 1:
+    if len(views) > 1 and len(candidates) > 1:
         sample = candidates[:2_048]
-        loss = loss + settings.contrast * info_nce(items[sample], others[sample], temperature=0.2)
+        loss = loss + settings.contrast * info_nce(items[sample], views[1][sample], temperature=0.2)
     return loss
 
 

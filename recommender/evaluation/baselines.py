@@ -27,14 +27,17 @@ def popularity(grouped: Histories, item_rows: int, now: int, decay_days: float =
 
     So a few visitors who come every day cannot make a best seller.
     """
-    once = first_of_a_day(grouped)
-    order = np.lexsort((grouped.item[once], grouped.owner[once]))
-    owner, item, day = (column[once][order] for column in (grouped.owner, grouped.item, grouped.at // DAY_SECONDS))
-    weight = np.exp(-(now // DAY_SECONDS - day) / decay_days)
-    first = np.ones(len(item), dtype=bool)  # where a visitor's days of an item begin
-    first[1:] = (owner[1:] != owner[:-1]) | (item[1:] != item[:-1])
-    by_visitor = np.minimum(np.bincount(np.cumsum(first) - 1, weights=weight), 1.0)
-    return np.bincount(item[first], weights=by_visitor, minlength=item_rows).astype(np.float32)
+    counts = np.zeros(item_rows)
+    for few in grouped.pieces():  # of whole visitors
+        once = first_of_a_day(few)
+        order = np.lexsort((few.item[once], few.owner[once]))
+        owner, item, day = (column[once][order] for column in (few.owner, few.item, few.at // DAY_SECONDS))
+        weight = np.exp(-(now // DAY_SECONDS - day) / decay_days)
+        first = np.ones(len(item), dtype=bool)  # where a visitor's days of an item begin
+        first[1:] = (owner[1:] != owner[:-1]) | (item[1:] != item[:-1])
+        by_visitor = np.minimum(np.bincount(np.cumsum(first) - 1, weights=weight), 1.0)
+        counts += np.bincount(item[first], weights=by_visitor, minlength=item_rows)
+    return counts.astype(np.float32)
 
 
 def popular(grouped: Histories, item_rows: int, now: int, decay_days: float = FOREVER) -> Scorer:
@@ -63,9 +66,9 @@ def item_knn(grouped: Histories, item_rows: int, neighbours: int = 100) -> Score
 def _nearest(unit: sp.csr_matrix, neighbours: int) -> sp.csr_matrix:
     """[items, items] CSR of the `neighbours` largest cosines of each item of [visitors, items], without its own."""
     by_item = unit.T.tocsr()
-    reached = sp.csr_matrix((np.ones(by_item.nnz), by_item.indices, by_item.indptr), by_item.shape) @ np.diff(
-        unit.indptr
-    )
+    visited = sp.csr_matrix((np.ones(by_item.nnz, np.float32), by_item.indices, by_item.indptr), by_item.shape)
+    reached = visited @ np.diff(unit.indptr).astype(np.float32)
+    del visited
     blocks = []
     for few in portions(np.minimum(reached, unit.shape[1]).astype(np.int64), ENTRIES):
         block = sp.csr_matrix(by_item[few] @ unit)
