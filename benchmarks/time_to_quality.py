@@ -36,6 +36,7 @@ from recommender.encoders.stack import StackSettings, train_stack
 from recommender.learning import Learned, PipelineSettings, teach
 from recommender.stages import Stages
 
+WRITTEN: Final = RESULTS / "time_to_quality.json"
 BAR: Final = 0.2  # of the seconds that SASRec takes to its best
 EFFORTS: Final = (0.1, 0.3, 0.75, 1.0)  # from .75 on the Transformer makes more epochs than two
 
@@ -78,6 +79,12 @@ def sasrec(task: Task, is_fit: Any, budget: float, interpreter: Path) -> dict[st
         return found
 
 
+def last_curve(data: str) -> dict[str, Any] | None:
+    """SASRec's of the last run, if that was on these data."""
+    last = json.loads(WRITTEN.read_text()) if WRITTEN.exists() else {}
+    return last["sasrec"] if last.get("data") == data else None
+
+
 def compared(looks: Sequence[dict[str, float]], runs: Sequence[dict[str, float]]) -> dict[str, Any]:
     """SASRec's best look, and the shortest run of ours that is at least as good; its share of the seconds."""
     best = max(looks, key=lambda look: look["ndcg"])
@@ -94,11 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ours-only", action="store_true", help="keep SASRec's curve of the last run")
     parser.add_argument("--peers-python", type=Path, default=PEERS_PYTHON)
     options = parser.parse_args(arguments)
-    written = RESULTS / "time_to_quality.json"
-    if options.ours_only:
-        if not written.exists() or (last := json.loads(written.read_text()))["data"] != options.data:
-            parser.error(f"{written} holds no curve of SASRec on {options.data}: run it without --ours-only once.")
-    elif not options.peers_python.exists():
+    peer = last_curve(options.data) if options.ours_only else None
+    if options.ours_only and peer is None:
+        parser.error(f"{WRITTEN} holds no curve of SASRec on {options.data}: run it without --ours-only once.")
+    if not options.ours_only and not options.peers_python.exists():
         parser.error(f"{options.peers_python} is missing. `make bench-install` makes it.")
     torch.set_num_threads(1)
     task, is_fit, _truth = split(load(options.data, options.data_folder), "leave-one-out")
@@ -107,9 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for effort in options.efforts:
         runs.append(ours(teaching, judging, effort))
         say(f"ours, effort {effort:g}: validation NDCG@10 {runs[-1]['ndcg']:.4f} after {runs[-1]['seconds']:.0f} s")
-    peer = last["sasrec"] if options.ours_only else sasrec(judging, is_fit, options.budget, options.peers_python)
+    peer = peer or sasrec(judging, is_fit, options.budget, options.peers_python)
     result = {"data": options.data, "ours": runs, "sasrec": peer, **compared(peer["looks"], runs), "bar": BAR}
-    written.write_text(json.dumps(result, indent=2) + "\n")
+    WRITTEN.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps({name: result[name] for name in ("best", "reached", "share", "bar")}, indent=2))
     return 0
 

@@ -52,8 +52,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "LEASE_SECONDS": 60,  # a run without a heartbeat for so long is taken over or marked
     "CHECKPOINT_FOLDER": None,  # of this shop alone; a killed training goes on from it; None: it begins again
     "MAX_ATTEMPTS": 3,  # of one training run
-    "HOLDOUT_DAYS": 14,  # the newest events judge a version; shortened where they are over a tenth of visitors' days
-    "VALIDATION_SHARE": 0.1,  # of the events before those: what chooses its weights and teaches its ranker
+    "HOLDOUT_DAYS": 14,  # the newest events judge a version; shortened where that is plenty, see operations.md
+    "VALIDATION_SHARE": 0.1,  # of the visitors' days before those: what chooses its weights and teaches its ranker
     "TEXT_ENCODER": "catalogue",  # fitted on the catalogue itself; else a sentence-transformers or BERT name or path
     "COLD_ITEM_COST_SHARE": 0.05,  # of the lists' NDCG that cold items may cost: nobody has taken them yet
     "MIN_EVENTS": 50,  # below this a run is refused with NotEnoughData

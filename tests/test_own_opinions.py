@@ -96,3 +96,20 @@ def test_somebody_who_said_nothing_is_told_how(db: None) -> None:
     assert "Nothing so far" in template.render(Context({"request": RequestFactory().get("/")}))
     assert "you are not remembered" in template.render(Context())
     assert "you are not remembered" in body(Client(headers={"sec-gpc": "1"}))  # there are no buttons
+
+
+def test_a_catalogue_that_fails_costs_a_title_and_not_the_page(browser: Client, ana: Visitor, monkeypatch) -> None:
+    def fails(catalog: object, item: object) -> str:
+        raise AttributeError("no such title")
+
+    monkeypatch.setattr("shop.recommendations.ProductCatalog.item_title", fails, raising=False)
+    first, second = opinions_of(ana)
+    assert (first.title, first.url, second.title) == (str(first.item_id), "", str(second.item_id))
+    say(browser, first.item_id, body(browser))
+    assert [each.item_id for each in opinions_of(ana)] == [second.item_id]
+
+
+def test_a_slow_database_is_not_said_to_hold_nothing(browser: Client, monkeypatch) -> None:
+    monkeypatch.setattr("recommender.templatetags.recommender_privacy.ask_in_time", lambda answer: None)
+    page = body(browser)
+    assert "What you said" in page and "Nothing so far" not in page

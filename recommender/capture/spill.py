@@ -144,6 +144,7 @@ def _new_file(path: Path) -> int:
             os.close(folder)
     except OSError:
         os.close(file)
+        nameless.unlink(missing_ok=True)
         raise
     return file
 

@@ -238,9 +238,8 @@ def _loss(
     chosen = _some(~keep, settings.batch, generator)
     random_items = torch.randint(1, edges.items, (settings.negatives,), generator=generator).to(items.device)
     candidates, place = torch.unique(torch.cat([edges.item[chosen], random_items]), return_inverse=True)
-    askers, of = torch.unique(
-        edges.visitor[chosen].long(), return_inverse=True
-    )  # a visitor's logits serve all of its edges
+    # A visitor's logits serve all of its edges.
+    askers, of = torch.unique(edges.visitor[chosen].long(), return_inverse=True)
     target = place[: len(chosen)]
     visitors = F.normalize(edges.pooling(keep, askers) @ items, dim=-1)  # [askers, dim]
     scale = model.log_scale.exp()

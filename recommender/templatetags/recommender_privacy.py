@@ -54,14 +54,14 @@ def recommender_consent(context: Context) -> dict[str, Any]:
 
 @register.inclusion_tag("recommender/opinions.html", takes_context=True)
 def recommender_opinions(context: Context) -> dict[str, Any]:
-    """What holds now; nothing is listed without consent, or where the database does not say in time."""
+    """What holds now; without consent that nothing is, and nothing at all where the database does not say in time."""
     request = context.get("request")
     level, _account = reader_of(request) if request is not None else (Consent.NONE, None)
     if request is None or level is Consent.NONE:
         return {}
     visitor = visitor_of_page(request)
-    said = ask_in_time(lambda: opinions_of(visitor)) if visitor is not None else None
-    return {"opinions": said, "takes_feedback": True, "next": request.get_full_path()}
+    said = ask_in_time(lambda: opinions_of(visitor)) if visitor is not None else []
+    return {"opinions": said, "is_known": said is not None, "takes_feedback": True, "next": request.get_full_path()}
 
 
 @register.simple_tag(takes_context=True)
