@@ -31,6 +31,7 @@ SCRIPT = (
 HTML = """<!doctype html><title>From a cache</title><style>li {{ height: 700px }}</style>
 <main data-recommender-view="{item}"><h1>{item}</h1>
 <ul data-recommender-token="{token}">{cards}</ul></main>{script}"""
+SAY = "document.dispatchEvent(new CustomEvent('recommender:consent', {{ detail: '{}' }}))".format
 CARD = '<li data-recommender-item="{item}" data-recommender-slot="{slot}"><a href="/cached/{next}/">{item}</a></li>'
 
 
@@ -167,6 +168,72 @@ def test_a_server_that_asks_for_time_gets_it(
     assert asked[1] - asked[0] >= 5
 
 
+def test_an_offline_browser_does_not_wait_longer_and_longer(
+    context: BrowserContext, serve: Any, live_server: Any
+) -> None:
+    serve()
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    assert wait_until(lambda: count(Event.Kind.VIEW) == 1)
+    context.set_offline(True)
+    with page.expect_event("requestfailed"):
+        page.locator("a").first.click(button="middle")
+    time.sleep(0.2)
+    assert page.evaluate("localStorage['recommender:wait']") is None
+    context.set_offline(False)
+    assert wait_until(lambda: count(Event.Kind.CLICK) == 1, seconds=2)
+
+
+def test_a_wait_from_before_the_clock_was_set_back_is_not_believed(
+    context: BrowserContext, serve: Any, live_server: Any
+) -> None:
+    serve()
+    context.add_init_script("localStorage['recommender:wait'] = Date.now() + 400 * 86_400_000")
+    context.new_page().goto(f"{live_server.url}/cached/0/")
+    assert wait_until(lambda: count(Event.Kind.VIEW) == 1, seconds=5)
+
+
+def test_a_page_that_swaps_its_body_and_runs_the_script_again_counts_once(
+    context: BrowserContext, serve: Any, live_server: Any
+) -> None:
+    serve()
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    assert wait_until(lambda: count(Event.Kind.VIEW) == 1)
+    page.evaluate(
+        """() => new Promise((done) => {
+            document.querySelector("main").removeAttribute("data-recommender-view");
+            const script = document.createElement("script");
+            for (const { name, value } of document.querySelector("script").attributes) script.setAttribute(name, value);
+            script.onload = done;
+            document.body.append(script);
+        })"""
+    )
+    page.locator("a").first.click(button="middle")
+    page.goto("about:blank")
+    assert wait_until(lambda: count(Event.Kind.CLICK) > 0)
+    time.sleep(0.5)
+    assert count(Event.Kind.CLICK) == 1
+
+
+def test_only_what_can_put_an_item_into_the_basket_counts_as_that(
+    context: BrowserContext, serve: Any, live_server: Any, products: list[Product]
+) -> None:
+    serve()
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    page.evaluate(
+        f"""document.querySelector("main").insertAdjacentHTML("afterbegin",
+            '<button data-recommender-cart="{products[1].pk}">Buy</button>')"""
+    )
+    page.get_by_role("button").click(button="middle")
+    page.get_by_role("button").click()
+    assert wait_until(lambda: count(Event.Kind.CART) > 0)
+    page.goto("about:blank")
+    time.sleep(0.5)
+    assert count(Event.Kind.CART) == 1
+
+
 # --- a browser that two accounts share
 
 
@@ -283,12 +350,74 @@ def test_consent_that_is_given_counts_at_once_and_withdrawn_forgets_what_waits(
     serve(consent="none")
     page = context.new_page()
     page.goto(f"{live_server.url}/cached/0/")
-    say = "document.dispatchEvent(new CustomEvent('recommender:consent', {{ detail: '{}' }}))".format
-    page.evaluate(say("session"))
+    page.evaluate(SAY("session"))
     page.locator("a").first.click(button="middle")
     assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 1]
-    page.evaluate(say("none"))
+    page.evaluate(SAY("none"))
     assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
+
+
+def test_a_banner_that_says_on_every_page_what_holds_loses_nothing(
+    context: BrowserContext, serve: Any, live_server: Any
+) -> None:
+    serve()
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    page.evaluate(SAY("full"))
+    assert wait_until(lambda: count(Event.Kind.VIEW) == 1)
+
+
+def test_what_waits_goes_on_when_more_is_allowed(context: BrowserContext, serve: Any, live_server: Any) -> None:
+    serve(consent="session")
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    page.evaluate(SAY("full"))
+    assert wait_until(lambda: count(Event.Kind.VIEW) == 1)
+
+
+@pytest.mark.parametrize("said", ["full", "granted"])
+def test_no_banner_speaks_for_a_browser_that_asks_not_to_be_remembered(
+    context: BrowserContext, serve: Any, live_server: Any, said: str
+) -> None:
+    serve()
+    context.add_init_script("Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { value: true })")
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    page.evaluate(SAY(said))
+    page.locator("a").first.click(button="middle")
+    assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
+def test_an_unknown_word_allows_nothing(context: BrowserContext, serve: Any, live_server: Any) -> None:
+    serve()
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    page.evaluate(SAY("denied"))
+    page.locator("a").first.click(button="middle")
+    assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
+@pytest.mark.parametrize(("level", "left"), [("none", [0, 0]), ("session", [0, 1])])
+def test_what_waits_from_when_more_was_allowed_is_forgotten(
+    context: BrowserContext, serve: Any, live_server: Any, level: str, left: list[int]
+) -> None:
+    serve(consent=level)
+    key = f"recommender:{uuid7()}"
+    context.add_init_script(f"localStorage['{key}'] = '{{}}'; sessionStorage['{key}'] = '{{}}'")
+    page = context.new_page()
+    page.route("**/recommender/events/", lambda route: None)
+    page.goto(f"{live_server.url}/cached/0/")
+    waiting = f"[localStorage, sessionStorage].map((all) => +('{key}' in all))"
+    assert page.evaluate(waiting) == left
+
+
+def test_a_cookie_of_a_longer_name_is_not_the_choice(context: BrowserContext, serve: Any, live_server: Any) -> None:
+    serve()
+    for name, value in (("x_recommender_consent", "full"), ("recommender_consent", "none")):
+        context.add_cookies([{"name": name, "value": value, "url": live_server.url}])
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    assert page.evaluate("localStorage.length") == 0
 
 
 # --- where little is allowed
@@ -323,6 +452,22 @@ def test_it_works_where_the_browser_refuses_storage_and_locks(
     page.goto("about:blank")
     time.sleep(0.5)
     assert Event.objects.count() == 3
+
+
+def test_it_sends_where_the_browser_has_locks_and_refuses_them(
+    context: BrowserContext, serve: Any, live_server: Any
+) -> None:
+    """Chromium does so where cookies are blocked."""
+    serve()
+    context.add_init_script(
+        "LockManager.prototype.request = () => Promise.reject(new DOMException('', 'SecurityError'))"
+    )
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{live_server.url}/cached/0/")
+    assert wait_until(lambda: count(Event.Kind.VIEW) == 1, seconds=5)
+    assert errors == []
 
 
 def test_a_page_that_comes_back_from_the_browser_s_cache_goes_on(

@@ -1,30 +1,33 @@
-/* Reports what visitors do and see: docs/guide.md, "The beacon". Events stay in storage until the shop has answered; by
- * their ids it stores once what arrives twice. */
+/* docs/guide.md, "The beacon". */
 (() => {
   "use strict";
   const { endpoint, consent, cookie, who } = document.currentScript?.dataset || {};
   if (!endpoint) return;
 
-  const PREFIX = "recommender:"; // of a key: + UUIDv7, + "s" for what was seen
+  // Pages that swap their body run this again.
+  window.recommenderBeacon?.abort();
+  const { signal } = (window.recommenderBeacon = new AbortController());
+
+  const PREFIX = "recommender:"; // + UUIDv7, + "s": what was seen
   const WAIT = PREFIX + "wait"; // no tab sends before this moment
-  const BYTES = 60_000; // a POST; beacons hold 64 KiB
-  const ROWS = 100; // a POST
-  const KEPT = 500; // more are dropped
-  const DELAY = 2000; // ms in which events gather
+  const BYTES = 60_000;
+  const ROWS = 100;
+  const KEPT = 500;
+  const DELAY = 2000; // ms
   const LIST = "[data-recommender-token]";
   const memory = new Map(); // what storage refuses
-  const mine = new Set(); // keys that this page made
-  const done = new WeakSet(); // cards that were seen
+  const mine = new Set(); // keys of this page
+  const done = new WeakSet(); // cards
   const clicked = new WeakSet();
   const looking = new Map(); // card → timer of its second
   const seen = new Map(); // token → slots to report
-  const chosen = document.cookie.match(cookie + "=(\\w+)")?.[1];
-  const signal = (navigator.globalPrivacyControl || navigator.doNotTrack === "1") && "none";
-  let level = ["none", "session"].find((each) => [signal, consent, chosen].includes(each)); // the strictest
-  let started, timer;
+  const chosen = document.cookie.match("(?:^|; )" + cookie + "=(\\w+)")?.[1];
+  const wish = (navigator.globalPrivacyControl || navigator.doNotTrack === "1") && "none";
+  const strictest = (...words) => ["none", "session", "full"].find((each) => words.includes(each));
+  let level, started, timer;
   let failures = 0;
 
-  /** Undefined where the browser refuses its storage. */
+  /** Undefined where storage is refused. */
   const stored = (work) => {
     try {
       return work(level === "session" ? sessionStorage : localStorage);
@@ -40,13 +43,13 @@
   const keys = () =>
     [...memory.keys(), ...(stored(Object.keys) || [])].filter((key) => /^recommender:.{36}s?$/.test(key)).sort();
 
-  const waiting = () => read(WAIT) - Date.now(); // ms
+  // ms; more than an hour: a clock was set back
+  const waiting = (left = read(WAIT) - Date.now()) => (left > 36e5 ? 0 : left);
 
-  /** RFC 9562: time, then random. */
   const uuid7 = () => {
-    const random = Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => (byte + 256).toString(16).slice(1));
-    const hex = (Date.now() + 2 ** 48).toString(16).slice(1) + random.join("");
-    return hex.replace(/(.{8})(.{4}).(.{3}).(.{3})(.{12})/, "$1-$2-7$3-8$4-$5");
+    const at = Date.now().toString(16).padStart(12, "0");
+    const digit = () => (crypto.getRandomValues(new Uint8Array(1))[0] % 16).toString(16);
+    return at.slice(0, 8) + "-" + at.slice(8) + "-7xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, digit);
   };
 
   const keep = (row, suffix = "") => {
@@ -54,47 +57,48 @@
     const id = uuid7();
     const key = PREFIX + id + suffix;
     mine.add(key);
-    write(key, JSON.stringify(suffix ? row : { id, at: new Date(), ...row }));
+    write(key, JSON.stringify({ id, at: new Date(), who, ...row }));
     plan(DELAY);
   };
 
   const gather = () => {
-    seen.forEach((slots, token) => keep({ token, slots, who }, "s"));
+    seen.forEach((slots, token) => keep({ token, slots }, "s"));
     seen.clear();
   };
 
-  /** The oldest that fit into a POST: keys, body. */
+  /** Keys, body. */
   const batch = (candidates) => {
     const taken = [];
-    const events = [];
-    const impressions = [];
+    const rows = { events: [], impressions: [] };
     let bytes = 0;
     for (const key of candidates) {
       const text = read(key);
-      if (!text) continue; // another tab has sent it
+      if (!text) continue; // sent by another tab
       const { who: owner, ...row } = JSON.parse(text);
       if ((owner || who) !== who) {
-        drop(key); // another account's
+        drop(key);
         continue;
       }
       bytes += new Blob([text]).size;
       if (taken.length === ROWS || (taken[0] && bytes > BYTES)) break;
       taken.push(key);
-      (key.endsWith("s") ? impressions : events).push(row);
+      rows[key.endsWith("s") ? "impressions" : "events"].push(row);
     }
-    return [taken, JSON.stringify({ events, impressions, who, sent_at: new Date(), webdriver: !!navigator.webdriver })];
+    return [taken, JSON.stringify({ ...rows, who, sent_at: new Date(), webdriver: navigator.webdriver })];
   };
 
-  /** One by one: the first answer brings the cookie. */
+  /** In turn: the first answer brings the cookie. */
   const drain = async () => {
     while (!(waiting() > 0)) {
       const [taken, body] = batch(keys());
-      if (!taken.length) return;
-      const answer = await fetch(endpoint, { method: "POST", body, keepalive: true }).catch(() => 0);
-      if (!answer || answer.status === 429 || answer.status > 499) {
-        const asked = answer && answer.headers.get("Retry-After") * 1000;
-        failures = Math.min(failures + 1, 9);
-        write(WAIT, Date.now() + Math.max(asked || 0, 500 * 2 ** failures * (1 + Math.random())));
+      if (!taken[0]) return;
+      const lost = () => ({ status: navigator.onLine && 503 });
+      const { status, headers } = await fetch(endpoint, { method: "POST", body, keepalive: true }).catch(lost);
+      if (!status) return; // "online" goes on
+      if (status === 429 || status > 499) {
+        const asked = headers?.get("Retry-After") * 1000 || 0;
+        const ours = 500 * 2 ** Math.min(++failures, 9) * (1 + Math.random());
+        write(WAIT, Date.now() + Math.min(36e5, Math.max(asked, ours)));
         break;
       }
       taken.forEach(drop); // stored, or refused for good
@@ -103,17 +107,17 @@
     plan(waiting());
   };
 
-  /** One tab at a time, where the browser has locks. */
+  /** One tab at a time, where locks are allowed. */
   const drainAlone = () => {
     timer = 0;
     gather();
     if (level === "none" || !keys()[0]) return;
     const alone = (lock) => (lock ? drain() : plan(DELAY));
-    navigator.locks ? navigator.locks.request(PREFIX, { ifAvailable: true }, alone) : drain();
+    (async () => navigator.locks.request(PREFIX, { ifAvailable: true }, alone))().catch(drain);
   };
 
   const plan = (ms) => {
-    if (!timer && document.visibilityState === "visible") timer = setTimeout(drainAlone, ms);
+    if (!timer && !signal.aborted && document.visibilityState === "visible") timer = setTimeout(drainAlone, ms);
   };
 
   /** A later page gets the answer. */
@@ -121,10 +125,11 @@
     clearTimeout(timer);
     timer = 0;
     watcher.disconnect();
-    looking.forEach((second) => clearTimeout(second));
+    growth.disconnect();
+    looking.forEach(clearTimeout);
     gather();
     const [taken, body] = batch(mine);
-    if (taken[0] && !(waiting() > 0)) navigator.sendBeacon(endpoint, body); // text/plain: no preflight
+    if (taken[0] && !(waiting() > 0)) navigator.sendBeacon(endpoint, body);
   };
 
   const see = (card) => {
@@ -146,15 +151,18 @@
   );
 
   const scan = () => {
-    const cards = document.querySelectorAll(LIST + " [data-recommender-slot]");
-    cards.forEach((card) => done.has(card) || watcher.observe(card));
+    for (const card of document.querySelectorAll(LIST + " [data-recommender-slot]")) {
+      done.has(card) || watcher.observe(card);
+    }
   };
 
-  const report = (kind, item, place) => keep({ kind, item, who, token: place.closest(LIST)?.dataset.recommenderToken });
+  const growth = new MutationObserver(scan);
+
+  const report = (kind, item, place) => keep({ kind, item, token: place.closest(LIST)?.dataset.recommenderToken });
 
   const onClick = ({ button, target }) => {
-    if (button > 1 || !(target instanceof Element)) return; // left and middle button open a link
-    const basket = target.closest("[data-recommender-cart]:not(form)");
+    if (button > 1 || !(target instanceof Element)) return;
+    const basket = target.closest((button ? "a" : "") + "[data-recommender-cart]:not(form)");
     const card = target.closest("a[href]")?.closest(LIST + " [data-recommender-item]");
     if (basket) report("cart", basket.dataset.recommenderCart, basket);
     else if (card && !clicked.has(card)) {
@@ -163,39 +171,47 @@
     }
   };
 
-  const onSubmit = ({ target }) => {
-    const item = target.dataset.recommenderCart;
-    item && report("cart", item, target);
-  };
-
-  /** When it is shown, not loaded ahead. */
   const onVisibility = () => {
     if (document.visibilityState === "hidden") return started && hide();
-    if (document.prerendering) return;
+    if (document.prerendering) return; // not shown yet
     if (!started) {
       started = true;
       for (const shown of document.querySelectorAll("[data-recommender-view]")) {
         report("view", shown.dataset.recommenderView || shown.dataset.recommenderItem, shown);
       }
-      new MutationObserver(scan).observe(document.body, { childList: true, subtree: true });
     }
+    growth.observe(document.body, { childList: true, subtree: true });
     scan();
-    plan(keys()[50] ? 0 : DELAY); // what earlier pages left
+    plan(keys()[50] ? 0 : DELAY);
   };
 
-  const forget = () => keys().forEach(drop);
-  const on = (name, handle) => addEventListener(name, handle, true); // capture: a handler of the shop may stop it
+  /** Less forgets. */
+  const allow = (next) => {
+    for (level of ["full", "session"]) {
+      if (level === next) return;
+      keys().forEach(drop);
+    }
+    level = next;
+  };
+
+  const on = (name, handle) => addEventListener(name, handle, { capture: true, signal }); // a handler may stop it
   on("click", onClick);
   on("auxclick", onClick);
-  on("submit", onSubmit);
-  on("visibilitychange", onVisibility); // also around the browser's back-forward cache
+  on("submit", ({ target }) => {
+    const item = target.dataset.recommenderCart;
+    item && report("cart", item, target);
+  });
+  on("visibilitychange", onVisibility); // bfcache, too
   on("prerenderingchange", onVisibility);
   on("online", () => plan(0));
   on("recommender:consent", ({ detail }) => {
-    forget();
-    seen.clear();
-    level = detail;
+    const next = strictest(wish, detail) || "none";
+    if (next === level) return; // banners repeat it
+    next === "full" ? hide() : seen.clear(); // sent, or forgotten
+    allow(next);
+    onVisibility();
   });
-  if (level === "none") forget();
+  signal.onabort = hide;
+  allow(strictest(wish, consent, chosen, "full"));
   onVisibility();
 })();
