@@ -1,5 +1,6 @@
 """The consent control and "My data" in a real browser, by keyboard."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -64,3 +65,20 @@ def test_forgetting_asks_once_by_keyboard_and_without_scripts(
             expect(page.get_by_role("heading", level=1)).to_have_text("My data")
         expect(page.get_by_text("Forgotten.")).to_be_visible()
         assert not Event.objects.exists()
+
+
+def test_the_plugin_s_own_page_takes_this_was_not_me(page: Page, live_server: Any, settings: Any) -> None:
+    """With the CSRF check as a browser meets it, which refuses a form whose page names no origin."""
+    settings.TEMPLATES = [{**copy.deepcopy(settings.TEMPLATES[0]), "DIRS": []}]
+    page.route("**/favicon.ico", lambda route: route.abort())
+    page.goto(f"{live_server.url}/recommender/not-me/a:forged:token/")
+    page.get_by_role("button", name="This was not me").click()
+    expect(page.get_by_role("status")).to_have_text("There is nothing left to undo.")
+
+
+def test_the_plugin_s_own_page_stands_right_to_left(page: Page, live_server: Any, settings: Any) -> None:
+    settings.TEMPLATES = [{**copy.deepcopy(settings.TEMPLATES[0]), "DIRS": []}]
+    settings.LANGUAGE_CODE, settings.LANGUAGES = "ar", [("ar", "Arabic")]
+    page.route("**/favicon.ico", lambda route: route.abort())
+    page.goto(f"{live_server.url}/recommender/not-me/a:forged:token/")
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
