@@ -65,6 +65,31 @@ def test_it_takes_what_the_tags_take_and_follows_a_change(open_page: Open, page:
     expect(cards).to_have_count(3)
 
 
+def test_it_asks_once_for_all_its_attributes(open_page: Open, page: Page, products: list[Product]) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/recommendations/" in request.url else None)
+    tag = '<recommended-for-you placement="similar_items" item="{}" n="3" heading="Like it"></recommended-for-you>'
+    open_page(tag.format(products[0].pk))
+    expect(page.locator("[data-recommender-item]")).to_have_count(3)
+    assert len(asked) == 1
+    page.locator("recommended-for-you").evaluate(
+        "each => ['n', 'heading'].forEach((name) => each.setAttribute(name, 2))"
+    )
+    expect(page.get_by_role("region", name="2")).to_be_visible()
+    assert len(asked) == 2
+
+
+def test_a_page_may_run_the_script_again(open_page: Open, page: Page) -> None:
+    """As one does whose body is swapped; the fixture fails where a script does."""
+    open_page('<recommended-for-you n="4"></recommended-for-you>')
+    again = """(script) => new Promise((done) => {
+        const copy = document.createElement("script");
+        copy.nonce = script.nonce, copy.src = script.src, copy.onload = done, document.body.append(copy);
+    })"""
+    page.locator("script").first.evaluate(again)
+    expect(page.locator("[data-recommender-item]")).to_have_count(4)
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_moves_when_the_list_comes(page: Page, open_page: Open, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})

@@ -40,6 +40,31 @@ def test_the_beacon_says_it_in_place_and_takes_it_back(page: Page, live_server: 
     assert page.url.rstrip("/") == live_server.url
 
 
+def test_a_double_click_says_it_once(page: Page, live_server: Any, products: list[Product]) -> None:
+    page.goto(live_server.url)
+    button = page.locator(CARD).nth(1).locator('button[value^="less:"]')
+    button.dblclick()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    time.sleep(0.5)
+    expect(button).to_have_attribute("aria-pressed", "true")
+    assert len(said()) == 1
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_page_that_runs_the_script_again_says_it_once(page: Page, live_server: Any, products: list[Product]) -> None:
+    """As one does whose body is swapped."""
+    page.goto(live_server.url)
+    page.add_script_tag(url="/static/recommender/feedback.js")
+    posts: list[str] = []
+    page.on("request", lambda post: posts.append(post.url) if "/feedback/" in post.url else None)
+    button = page.locator(CARD).nth(1).locator('button[value^="less:"]')
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    time.sleep(0.5)
+    assert len(posts) == len(said()) == 1
+
+
 @pytest.mark.parametrize("fault", ["refused", "blocked", "a page of somebody else"])
 def test_what_is_not_taken_is_said_in_the_list_and_the_page_stays(
     page: Page, live_server: Any, products: list[Product], fault: str

@@ -66,7 +66,8 @@
       this.#request?.abort();
       const request = (this.#request = new AbortController());
       if (!this.firstElementChild) this.#wait();
-      const found = await this.#ask(request.signal);
+      await null; // attributes come one by one: the list is asked for when all are there
+      const found = request.signal.aborted || (await this.#ask(request.signal));
       if (request.signal.aborted) return; // another one is on its way, or the element is gone
       this.removeAttribute("aria-busy");
       this.hidden = !found?.items.length;
@@ -98,5 +99,5 @@
     }
   }
 
-  customElements.define("recommended-for-you", RecommendedForYou);
+  if (!customElements.get("recommended-for-you")) customElements.define("recommended-for-you", RecommendedForYou);
 })();
