@@ -63,3 +63,24 @@ def test_a_part_of_the_shop_s_own_hides_no_other(boxes: Any) -> None:
     of = boxes(768, extra="<p class='own'>On offer</p><p class='own'>Two left</p>")
     answers, first, second = of(".rec-card__feedback")[0], *of(".own")[:2]
     assert answers["top"] + answers["height"] <= first["top"] + 1 and first["top"] < second["top"]
+
+
+PAIRS = """() => ["h2", ".rec-card__link", ".rec-card__reason"].map((name) => {
+  let place = document.querySelector(name);
+  const { color } = getComputedStyle(place);
+  const seen = (each) => getComputedStyle(each).backgroundColor;
+  while (place.parentElement && seen(place) === "rgba(0, 0, 0, 0)") place = place.parentElement;
+  const canvas = document.documentElement.style.colorScheme ? "rgb(18, 18, 18)" : "rgb(255, 255, 255)";
+  const light = (text) => text.match(/\\d+/g).slice(0, 3).reduce((sum, each) => sum + +each, 0) / 3;
+  return light(color) - light(seen(place) === "rgba(0, 0, 0, 0)" ? canvas : seen(place));
+})"""
+
+
+@pytest.mark.parametrize("declared", ["", "light dark"])
+def test_a_list_is_dark_only_where_its_page_is(page: Page, boxes: Any, declared: str) -> None:
+    """Whoever prefers dark meets it on pages that are dark, too: elsewhere a pale title would stand on white."""
+    page.emulate_media(color_scheme="dark")
+    boxes(1280)
+    page.evaluate(f"document.documentElement.style.colorScheme = '{declared}'")
+    assert [difference > 0 for difference in page.evaluate(PAIRS)] == [bool(declared)] * 3
+    assert min(abs(difference) for difference in page.evaluate(PAIRS)) > 80
