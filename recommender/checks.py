@@ -53,10 +53,13 @@ MAY_BE_ZERO: Final = frozenset(
     | {f"{kind}_RETENTION_DAYS" for kind in ("VIEW", "CLICK", "CART", "PURCHASE")}
 )
 # A list's budget is shared among statements; a longer list's token, with UUIDs as keys, is longer than MAX_CHARACTERS.
+# The beacon sends a hundred rows and 60 KB at once, and drops what is refused.
 LEAST_AND_MOST: Final = {
     "MIN_BUYERS": (FEWEST_BUYERS, math.inf),
     "BUDGET_MS": (10, math.inf),
     "MAX_LIST_LENGTH": (1, 150),
+    "MAX_EVENTS_PER_POST": (100, math.inf),
+    "MAX_POST_BYTES": (65_536, math.inf),
 }
 SHORTEST_TOKEN: Final = 20  # characters; `openssl rand -hex 16` gives 32
 FRACTIONS: Final = ("_SECONDS", "_MINUTES", "_HOURS", "_DAYS", "_EFFORT", "_SHARE")  # half an hour is an interval, too

@@ -14,7 +14,7 @@ from recommender.models import ModelVersion
 class Command(BaseCommand):
     help = (
         "Serve another model version: the one with the given number, or with --roll-back the one that was live before. "
-        "Without either, list the versions. It takes effect within a second, nothing is trained."
+        "Without either, list the versions. It takes effect within two seconds, nothing is trained."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
