@@ -1,6 +1,5 @@
 """Finished runs → entries of the report, tables on the terminal, Markdown and JSON."""
 
-import datetime
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -57,7 +56,6 @@ def _entry(
         "data": task.name,
         "split": task.split,
         "question": question,
-        "measured": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "seed": task.seed,
         "visitors": task.visitors,
         "items": task.items,

@@ -1,5 +1,6 @@
 """What the quality benchmark keeps: lists outside of git, one JSON a finished model inside."""
 
+import datetime
 import hashlib
 import json
 import shutil
@@ -82,4 +83,5 @@ def write_failure(place: Place, mark: str, error: str) -> None:
 
 def _write(place: Place, result: dict[str, Any]) -> None:
     place.result.parent.mkdir(parents=True, exist_ok=True)
-    place.result.write_text(json.dumps(result, indent=2) + "\n")
+    measured = datetime.datetime.now(datetime.UTC).date().isoformat()
+    place.result.write_text(json.dumps(result | {"measured": measured}, indent=2) + "\n")

@@ -1,9 +1,12 @@
 from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.results_store import fingerprint
+from benchmarks import results_store
+from benchmarks.results_store import Place, fingerprint, read_result, write_failure
 from benchmarks.splits import split
 from benchmarks.task import Task
 from tests.benchmarks.worlds import dataset
@@ -27,3 +30,12 @@ def task() -> Task:
 def test_another_items_file_is_another_task(task: Task, change: dict[str, Any]) -> None:
     assert fingerprint(replace(task, **change), 60.0) != fingerprint(task, 60.0)
     assert fingerprint(replace(task), 60.0) == fingerprint(task, 60.0)
+
+
+def test_a_result_says_when_it_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is finished is kept: a later report must not call it new."""
+    monkeypatch.setattr(results_store, "RESULTS", tmp_path)
+    place = Place("shop", "time", "ours")
+    write_failure(place, "mark", "why")
+    result = read_result(place, "mark")
+    assert result is not None and date.fromisoformat(result["measured"]) <= datetime.now(UTC).date()
