@@ -84,8 +84,8 @@ def _basket(request: HttpRequest) -> frozenset[Any]:
     return frozenset(key for key in keys if key is not None)
 
 
-def reader_for_beacon(request: HttpRequest | None) -> tuple[str, str]:
-    """What a page tells the beacon: (level of consent, opaque word of the account).
+def reader_for_beacon(request: HttpRequest | None) -> tuple[str, str] | None:
+    """What a page tells the beacon: (level of consent, opaque word of the account); None where nobody says it in time.
 
     The beacon itself reads the consent cookie and the browser's signals.
 
@@ -93,7 +93,9 @@ def reader_for_beacon(request: HttpRequest | None) -> tuple[str, str]:
     """
     if request is None or not (conf.CONSENT_HOOK or settings.SESSION_COOKIE_NAME in request.COOKIES):
         return NAMES[default_consent()], ""
-    level, account = reader_of(request)
+    if (reader := _known_reader(request)) is None:
+        return None
+    level, account = reader
     return NAMES[level], next(iter(words_of(account)), "")
 
 
@@ -102,20 +104,24 @@ def reader_of(request: HttpRequest) -> tuple[Visitor.Consent, Any]:
 
     What says something else than to everybody is kept from page caches.
     """
-    level, account = _reader(request)
-    if account is not None or level is not default_consent() or is_signalled(request):
+    return _known_reader(request) or (Consent.NONE, None)
+
+
+def _known_reader(request: HttpRequest) -> tuple[Visitor.Consent, Any] | None:
+    reader = _reader(request)
+    if reader != (default_consent(), None) or is_signalled(request):
         keep_from_others(request)
-    return level, account
+    return reader
 
 
-def _reader(request: HttpRequest) -> tuple[Visitor.Consent, Any]:
+def _reader(request: HttpRequest) -> tuple[Visitor.Consent, Any] | None:
     try:
         _settle_user(request)
-        return ask_in_time(lambda: (consent_of(request), account_of(request))) or (Consent.NONE, None)
+        return ask_in_time(lambda: (consent_of(request), account_of(request)))
     except Exception:
         # Who is logged in is the shop's to say: its session's store may raise anything, and an async view may not ask.
         logger.exception("Who reads a page is not known; it goes on as for somebody without consent.")
-        return Consent.NONE, None
+        return None
 
 
 def _settle_user(request: HttpRequest) -> None:

@@ -120,20 +120,24 @@ def recommender_styles(context: Context) -> SafeString:
 @register.simple_tag(takes_context=True)
 def recommender_beacon(context: Context) -> SafeString:
     """The scripts that report what is done and seen, and what is said of cards; nothing inline, so a strict CSP needs
-    no exception."""
-    level, who = reader_for_beacon(context.get("request"))
-    return format_html(
-        '<script defer src="{}" data-endpoint="{}" data-consent="{}" data-who="{}" data-cookie="{}"{}></script>'
-        '<script defer src="{}"{}></script>',
+    no exception.
+
+    Where it is not known who reads the page, nothing is reported, and what waits in the browser goes on waiting: told
+    "none", the beacon would forget it.
+    """
+    nonce = _nonce(context)
+    scripts = format_html('<script defer src="{}"{}></script>', static("recommender/feedback.js"), nonce)
+    if (reader := reader_for_beacon(context.get("request"))) is None:
+        return scripts
+    beacon = format_html(
+        '<script defer src="{}" data-endpoint="{}" data-consent="{}" data-who="{}" data-cookie="{}"{}></script>',
         static("recommender/beacon.js"),
         reverse("recommender:events"),
-        level,
-        who,
+        *reader,
         conf.CONSENT_COOKIE,
-        _nonce(context),
-        static("recommender/feedback.js"),
-        _nonce(context),
+        nonce,
     )
+    return beacon + scripts
 
 
 def _render(

@@ -22,6 +22,7 @@ from recommender.capture.visitor import words_of
 from recommender.catalog import Catalog
 from recommender.index.connections import pool
 from recommender.models import Placement, Visitor
+from recommender.serving import caller
 from recommender.testutils import override_recommendations
 from shop.models import Product
 from shop.recommendations import ProductCatalog
@@ -357,6 +358,15 @@ def test_a_session_s_store_that_is_away_breaks_no_page(tag: str, caplog) -> None
     assert html.startswith("a") and html.endswith("b")
     assert 'data-consent="full"' not in html
     assert "session's store is away" in caplog.text
+
+
+def test_what_waits_in_the_browser_outlives_a_page_that_does_not_know_whose_it_is(monkeypatch) -> None:
+    """Told that nothing is allowed, the beacon would empty it."""
+    monkeypatch.setattr(caller, "ask_in_time", lambda _answer: None)
+    request = reader(sessionid="x")
+    html = Template("{% load recommender %}{% recommender_beacon %}").render(Context({"request": request}))
+    assert "beacon.js" not in html and "feedback.js" in html
+    assert request._cache_update_cache is False
 
 
 @pytest.mark.parametrize("tag", [*CONTROLS, "recommender_opinions"])
