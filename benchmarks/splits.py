@@ -167,7 +167,8 @@ def _numbered(data: Dataset) -> Log:
     visitor = np.unique(events.visitor[order], return_inverse=True)[1].astype(np.int64)
     item = np.searchsorted(data.items.item, events.item[order]).astype(np.int64)
     visitors = int(visitor.max(initial=-1)) + 1
-    return Log(visitor, item, events.at[order], events.kind[order], visitors, len(data.items), 0)
+    at = events.at[order].astype(np.int64)
+    return Log(visitor, item, at, events.kind[order], visitors, len(data.items), 0)
 
 
 def _known(train: Log, is_listed: Mask | None) -> Mask:

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from recommender.capture.tables import PURCHASE, EventLog, ItemTable
+from recommender.capture.tables import PURCHASE, EventLog, ItemTable, narrowest
 
 DAY: Final = 86_400  # seconds
 START: Final = 1_700_000_000
@@ -20,7 +20,8 @@ def events(count: int, visitors: int, items: int, seed: int, first_day: int = 0,
     place = (in_group * rng.random(count) ** 2).astype(np.int64)
     item = np.minimum(place * GROUPS + visitor % GROUPS, items - 1) + 1
     at = np.sort(START + first_day * DAY + rng.integers(days * DAY, size=count))
-    return EventLog(visitor, item, np.full(count, PURCHASE, np.int8), at, np.ones(count, np.float32))
+    kind, quantity = np.full(count, PURCHASE, np.int8), np.ones(count, np.float32)
+    return EventLog(narrowest(visitor), narrowest(item), kind, narrowest(at), quantity)
 
 
 def joined(before: EventLog, after: EventLog) -> EventLog:

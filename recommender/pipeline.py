@@ -68,7 +68,7 @@ def train_version(
         cut: seconds since 1970 UTC where the holdout begins; None takes `settings.holdout_days`.
         checkpoints: where finished steps are kept, so that a training that is killed goes on from there.
     """
-    stage = Stages(report, checkpoints)
+    stage = Stages(report, checkpoints, len(log))
     start = holdout_start(log, MAX_HOLDOUT_SHARE, settings.holdout_days) if cut is None else cut
     train, holdout = split_by_time(log, start)
     validation = lesson(train, holdout_start(train, settings.validation_share))
@@ -156,14 +156,13 @@ def compare(
     rows = len(stack.items)
     asked, relevant = relevant_items(holdout, seen.grouped, stack.items)
     asked, relevant = drawn(asked, relevant, JUDGE_VISITORS, stack.settings.seed)
-    everything = taken(seen.grouped, rows)
-    before = everything[asked]
+    before = taken(seen.grouped.of(asked), rows)
 
     def ranked(score: Scorer) -> Ranked:
-        return rank(score, asked, everything)
+        return rank(score, asked, before)
 
     def promised(score: Scorer) -> Ranked:
-        return rank(score, asked, everything, temperatures(score, asked, relevant))
+        return rank(score, asked, before, temperatures(score, asked, relevant))
 
     baselines = {  # one after the other: each is as large as the log
         "popularity": ranked(popular(seen.grouped, rows, seen.now)),

@@ -25,26 +25,32 @@ STAGES = {
 }
 
 
+LARGE_LOG: Final = 5_000_000  # events: a smaller one's training pays more for the system's pages than they are worth
 LARGE_BYTES: Final = 2_000_000
 M_MMAP_THRESHOLD: Final = -3  # of glibc's mallopt
 
 
-def give_back() -> None:
-    """Hand freed memory back to the system, and from now on each large array as soon as it is freed.
+def give_back(events: int) -> None:
+    """Hand freed memory back to the system; of a large log, from now on each large array as soon as it is freed.
 
     glibc keeps what lies between things still in use, 0.4 GB after the ranker had been fitted; and once a large array
     was freed, it takes others of that size, up to 32 MB, from there.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+        if events >= LARGE_LOG:
+            libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
         libc.malloc_trim(0)
 
 
 class Stages:
-    """Turns epochs of stages into `Progress` of the whole run, and keeps the losses and what steps made."""
+    """Turns epochs of stages into `Progress` of the whole run, and keeps the losses and what steps made.
 
-    def __init__(self, report: Report, checkpoints: Checkpoints | None = None) -> None:
-        self.report, self.began = report, time.monotonic()
+    Args:
+        events: of the log, see `give_back`.
+    """
+
+    def __init__(self, report: Report, checkpoints: Checkpoints | None = None, events: int = 0) -> None:
+        self.report, self.began, self.events = report, time.monotonic(), events
         self.checkpoints = checkpoints
         self.losses: list[dict[str, object]] = []
         self.names = list(STAGES)
@@ -55,13 +61,13 @@ class Stages:
         def epoch_done(epoch: int, epochs: int, loss: float) -> None:
             self._tell(stage, epoch, epochs, loss)
 
-        give_back()
+        give_back(self.events)
         epoch_done(0, 1, 0.0)
         return epoch_done
 
     def keep(self, step: str, compute: Callable[[], State]) -> State:
         """What the step makes: read back where an earlier attempt has finished it."""
-        give_back()
+        give_back(self.events)
         self.heard = []
         found = self.checkpoints.read(step) if self.checkpoints else None
         if found is None:

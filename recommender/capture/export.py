@@ -13,7 +13,7 @@ from psycopg import sql
 from recommender.capture import binary_copy
 from recommender.capture.cleaning import item_names, judged_events
 from recommender.capture.items import item_id
-from recommender.capture.tables import EventLog, ItemId, ItemTable
+from recommender.capture.tables import EventLog, ItemId, ItemTable, narrowest
 from recommender.catalog import Catalog, get_catalog, item_model, key_field
 
 COPIED: Final = {
@@ -47,10 +47,10 @@ def export_events(until: datetime | None = None) -> EventLog:
     order = np.lexsort((ids[:, 1], ids[:, 0], rows["at"]))
     del ids
     return EventLog(
-        visitor=rows["visitor"][order].astype(np.int64),
-        item=keys[rows["place"][order]],
+        visitor=narrowest(rows["visitor"][order]),
+        item=narrowest(keys)[rows["place"][order]],
         kind=rows["kind"][order].astype(np.int8),
-        at=rows["at"][order].astype(np.int64) // binary_copy.MICROSECONDS + binary_copy.POSTGRES_EPOCH_SECONDS,
+        at=narrowest(rows["at"][order] // binary_copy.MICROSECONDS + binary_copy.POSTGRES_EPOCH_SECONDS),
         quantity=rows["quantity"][order].astype(np.float32),
     )
 

@@ -55,11 +55,11 @@ def item_pairs(
     the top.
     """
     bought = grouped.where(grouped.kind == PURCHASE)
-    visitor_items = binary_matrix(bought.offsets, bought.item, item_rows)
-    is_frequent = np.bincount(visitor_items.indices, minlength=item_rows) >= min_buyers
-    bought = bought.where(is_frequent[bought.item])
+    buyers = np.bincount(binary_matrix(bought.offsets, bought.item, item_rows).indices, minlength=item_rows)
+    is_frequent = buyers >= min_buyers  # by their buyers, which are counted again below: both at once take memory
     baskets = binary_matrix(_days(bought), bought.item, item_rows)
-    del bought
+    baskets.data[~is_frequent[baskets.indices]] = 0.0
+    baskets.eliminate_zeros()
     by_item = baskets.T.tocsr()
     scale = 1.0 / np.sqrt(np.bincount(baskets.indices, minlength=item_rows) + damping)
     rows = np.flatnonzero(is_frequent)
@@ -68,7 +68,8 @@ def item_pairs(
     parts += [_best_of(by_item, baskets, scale, rows[at : at + chunk], most) for at in range(0, len(rows), chunk)]
     item, other, score = (np.concatenate(column) for column in zip(*parts, strict=True))
     del baskets, by_item
-    support = _shared_visitors(visitor_items.T.tocsr(), item, other)
+    buyers_of = binary_matrix(bought.offsets, bought.item, item_rows).T.tocsr()
+    support = _shared_visitors(buyers_of, item, other)
     enough = support >= min_buyers
     return ItemPairs(item[enough], other[enough], score[enough].astype(np.float32), support[enough].astype(np.int32))
 

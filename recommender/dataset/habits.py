@@ -56,6 +56,7 @@ def _examples_at(
     bought = grouped.kind == PURCHASE
     next_pairs = _next_purchases(grouped, owner, bought & (grouped.at >= now), item_rows)
     had = distinct(owner[bought & (grouped.at < now)])
+    del owner, bought
     who = np.sort(
         rng.permutation(np.intersect1d(had, distinct(next_pairs // item_rows), assume_unique=True))[:VISITORS]
     )

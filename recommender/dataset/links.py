@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from recommender.capture.tables import ItemTable
 from recommender.dataset.graph import binary_matrix
 from recommender.dataset.link_packing import pack_links
-from recommender.dataset.portions import portions
+from recommender.dataset.portions import portions, stacked
 from recommender.dataset.ranking_features import RELATIONS
 from recommender.dataset.sequences import Histories, first_of_a_day
 from recommender.dataset.words import MOST_ITEMS_OF_A_WORD, WordWeights, words_of
@@ -33,6 +33,7 @@ MOST: Final = 60  # others an item and relation
 REACH_BASKETS: Final = 10
 REACH_EVENTS: Final = 24  # bounds the work where baskets are large
 DISTANCES_SUMMED: Final = 8  # into one matrix: bounds the memory
+EVENTS_A_BLOCK: Final = 2_500_000  # of the items whose pairs are counted together: bounds it, too
 BASKET_DECAY: Final = 0.6  # weight lost with every basket in between
 DAMPING: Final = 10.0  # visitors; keeps rare items from the top
 EASE_ITEMS: Final = 4_000  # the most taken ones: the work grows with the cube
@@ -68,26 +69,36 @@ def follows(grouped: Histories, rows: int) -> sp.csr_matrix:
 
     A visitor counts once a day and item, so that nobody can push a pair by repeating it.
     """
-    total = sp.csr_matrix((rows, rows), dtype=np.float32)
+    taken = np.bincount(grouped.item, minlength=rows)
     count = np.zeros(rows, np.int64)
     for piece in grouped.pieces():
-        first = first_of_a_day(piece)
-        owner, item, basket = piece.owner[first], piece.item[first], piece.basket[first]
-        for pairs in _later(owner, item, basket, rows):
-            total = total + pairs
-        count += np.bincount(item, minlength=rows)
+        count += np.bincount(piece.item[first_of_a_day(piece)], minlength=rows)
     scale = 1 / np.sqrt(count + DAMPING)
-    blocks = [
-        _strongest(sp.diags(scale[few]) @ total[few] @ sp.diags(scale))
-        for few in portions(np.diff(total.indptr), ENTRIES)
-    ]
-    return sp.csr_matrix(sp.vstack(blocks, format="csr"))
+
+    def strongest() -> Iterator[sp.csr_matrix]:
+        for block in portions(taken, EVENTS_A_BLOCK):
+            total, scaled = _pairs(grouped, block, rows), scale[block]
+            for few in portions(np.diff(total.indptr), ENTRIES):
+                yield _strongest(sp.diags(scaled[few]) @ total[few] @ sp.diags(scale))
+
+    return stacked(strongest(), MOST, (rows, rows))
+
+
+def _pairs(grouped: Histories, block: slice, rows: int) -> sp.csr_matrix:
+    """[block, rows] summed weight of what came after the items in `block`."""
+    total = sp.csr_matrix((block.stop - block.start, rows), dtype=np.float32)
+    for piece in grouped.pieces():
+        first = first_of_a_day(piece)
+        for pairs in _later(piece.owner[first], piece.item[first], piece.basket[first], block, rows):
+            total = total + pairs
+    return total
 
 
 def _later(
-    owner: NDArray[np.int64], item: NDArray[np.int32], basket: NDArray[np.int32], rows: int
+    owner: NDArray[np.int64], item: NDArray[np.int32], basket: NDArray[np.int32], block: slice, rows: int
 ) -> Iterator[sp.csr_matrix]:
-    """Pairs of events by how far apart they stand, both directions within a basket."""
+    """[block, rows] pairs of events by how far apart they stand, from items in `block`; within a basket in both
+    directions."""
     parts: list[tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]] = []
     farthest = min(REACH_EVENTS, len(item) - 1)
     for distance in range(1, farthest + 1):
@@ -98,11 +109,12 @@ def _later(
         weight = BASKET_DECAY ** np.maximum(gap - 1, 0).astype(np.float32)
         together = gap == 0
         a, b = np.concatenate([a, b[together]]), np.concatenate([b, a[together]])
-        parts.append((np.concatenate([weight, weight[together]]), a, b))
+        inside = (a >= block.start) & (a < block.stop)
+        parts.append((np.concatenate([weight, weight[together]])[inside], a[inside] - block.start, b[inside]))
         if distance % DISTANCES_SUMMED == 0 or distance == farthest:
             values, first_item, second_item = (np.concatenate(column) for column in zip(*parts, strict=True))
             parts.clear()
-            yield sp.csr_matrix((values, (first_item, second_item)), shape=(rows, rows))
+            yield sp.csr_matrix((values, (first_item, second_item)), shape=(block.stop - block.start, rows))
 
 
 def ease(grouped: Histories, rows: int) -> sp.csr_matrix:
@@ -117,12 +129,13 @@ def ease(grouped: Histories, rows: int) -> sp.csr_matrix:
     if not len(columns):
         return sp.csr_matrix((rows, rows), dtype=np.float32)
     taken = taken[:, columns]
-    gram = np.asfortranarray((taken.T @ taken).toarray(), dtype=np.float32)
+    gram = (taken.T @ taken).toarray(order="F")
+    del taken
     gram[np.diag_indices_from(gram)] += EASE_REGULARISATION
     factor, _ = scipy.linalg.lapack.spotrf(gram, lower=1, overwrite_a=1)
-    inverse, _ = scipy.linalg.lapack.spotri(factor, lower=1, overwrite_c=1)  # its upper half is left undefined
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    weights = -inverse / np.diag(inverse)
+    weights, _ = scipy.linalg.lapack.spotri(factor, lower=1, overwrite_c=1)  # the inverse, its upper half undefined
+    np.copyto(weights, weights.T, where=np.tri(len(columns), k=-1, dtype=bool).T)
+    weights /= -np.diag(weights)  # a new array, so that all are divided by what stood there
     weights[np.diag_indices_from(weights)] = 0.0
     chosen = _strongest(_positive(weights)).tocoo()
     return sp.csr_matrix((chosen.data, (columns[chosen.row], columns[chosen.col])), shape=(rows, rows))
@@ -131,10 +144,15 @@ def ease(grouped: Histories, rows: int) -> sp.csr_matrix:
 def _positive(weights: Floats) -> sp.csr_matrix:
     """The `MOST` largest of every row, dropped where they are not positive."""
     k = min(MOST, weights.shape[1])
-    best = np.argpartition(-weights, k - 1, axis=1)[:, :k]
-    values = np.maximum(np.take_along_axis(weights, best, axis=1), 0.0)
-    indptr = np.arange(0, values.size + 1, k)
-    matrix = sp.csr_matrix((values.ravel(), best.ravel(), indptr), shape=weights.shape)
+
+    def largest() -> Iterator[sp.csr_matrix]:
+        for at in range(0, len(weights), CHUNK):
+            rows = weights[at : at + CHUNK]
+            best = np.argpartition(-rows, k - 1, axis=1)[:, :k]
+            values = np.maximum(np.take_along_axis(rows, best, axis=1), 0.0)
+            yield sp.csr_matrix((values.ravel(), best.ravel(), np.arange(0, values.size + 1, k)), shape=rows.shape)
+
+    matrix = stacked(largest(), k, weights.shape)
     matrix.eliminate_zeros()
     return matrix
 
@@ -152,8 +170,8 @@ def alike(items: ItemTable) -> sp.csr_matrix:
     common = np.diff(words.tocsc().indptr)
     words = words[:, (common > 1) & (common <= MOST_ITEMS_OF_A_WORD)]
     back = words.T.tocsr()
-    blocks = [_strongest(_without_self(words[at : at + CHUNK] @ back, at)) for at in range(0, len(items), CHUNK)]
-    matrix = sp.vstack(blocks, format="csr")
+    blocks = (_strongest(_without_self(words[at : at + CHUNK] @ back, at)) for at in range(0, len(items), CHUNK))
+    matrix = stacked(blocks, MOST, (len(items), len(items)))
     return sp.csr_matrix((matrix.data, matrix.indices + 1, np.append(0, matrix.indptr)), shape=(rows, rows))
 
 

@@ -1,8 +1,9 @@
 """Work cut into portions, so that the memory it takes does not grow with the shop."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 
@@ -19,3 +20,18 @@ def portions(sizes: NDArray[np.integer], most: int) -> Iterator[slice]:
         stop = max(int(np.searchsorted(end, before + most, side="right")), start + 1)
         yield slice(start, stop)
         start = stop
+
+
+def stacked(blocks: Iterable[sp.csr_matrix], most: int, shape: tuple[int, int]) -> sp.csr_matrix:
+    """float32 CSR of the blocks below each other. `scipy.sparse.vstack` holds all of them twice.
+
+    Args:
+        most: entries a row at most.
+    """
+    values, columns = np.empty(shape[0] * most, np.float32), np.empty(shape[0] * most, np.int32)
+    counts, end = [np.zeros(1, np.int64)], 0
+    for block in blocks:
+        begin, end = end, end + block.nnz
+        values[begin:end], columns[begin:end] = block.data, block.indices
+        counts.append(np.diff(block.indptr))
+    return sp.csr_matrix((values[:end], columns[:end], np.cumsum(np.concatenate(counts))), shape=shape)

@@ -23,7 +23,7 @@ class Histories:
         visitor: [visitors] int64, `Visitor.pk` of visitor number v, ascending.
         item: [events] int32 item rows, never padding.
         kind: [events] int8.
-        at: [events] int64 seconds.
+        at: [events] int32 or int64 seconds.
         basket: [events] int32, the same number for events of one visitor with the same timestamp; ascending.
     """
 
@@ -31,7 +31,7 @@ class Histories:
     visitor: NDArray[np.int64]
     item: NDArray[np.int32]
     kind: NDArray[np.int8]
-    at: NDArray[np.int64]
+    at: NDArray[np.integer]
     basket: NDArray[np.int32]
 
     @property
@@ -55,7 +55,9 @@ class Histories:
             yield Histories(offsets - offsets[0], self.visitor[few], *rows)
 
     def where(self, mask: NDArray[np.bool_]) -> "Histories":
-        """The events where `mask` holds, of the same visitors."""
+        """The events where `mask` holds, of the same visitors; without a copy where it holds for all."""
+        if mask.all():
+            return self
         left = np.cumsum(np.append(False, mask), dtype=np.int32)
         rows = (self.item[mask], self.kind[mask], self.at[mask], self.basket[mask])
         return Histories(left[self.offsets].astype(np.int64), self.visitor, *rows)
@@ -71,17 +73,22 @@ class Histories:
 
 def histories(log: EventLog, items: Vocabulary) -> Histories:
     """Group the log by visitor with one sort; events of items outside the vocabulary are left out."""
-    rows = items.rows(log.item).astype(np.int32)
+    rows = np.empty(len(log), np.int32)
+    for begin in range(0, len(log), PIECE):
+        few = slice(begin, begin + PIECE)
+        rows[few] = items.rows(log.item[few])
     order = np.lexsort((log.at, log.visitor))
-    order = order[rows[order] > 0]
+    if not rows.all():
+        order = order[rows[order] > 0]
     visitor, item, kind, at = log.visitor[order], rows[order], log.kind[order], log.at[order]
+    del order, rows
     is_first = np.ones(len(visitor), dtype=bool)
     is_first[1:] = visitor[1:] != visitor[:-1]
     offsets = np.append(np.flatnonzero(is_first), len(visitor))
     new_basket = is_first.copy()
     new_basket[1:] |= at[1:] != at[:-1]
     basket = np.cumsum(new_basket, dtype=np.int32) - np.int32(1)
-    return Histories(offsets, visitor[is_first], item, kind, at, basket)
+    return Histories(offsets, visitor[is_first].astype(np.int64), item, kind, at, basket)
 
 
 def first_of_a_day(grouped: Histories) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from recommender.dataset.distinct import distinct
 
 ENOUGH_VISITORS = 20  # to ask them; so many buyers are asked alone
 WIDEST_SHARE: Final = 1 / 3  # of the log's time, where a shorter holdout would ask fewer than ENOUGH_VISITORS
-MOST_VISITORS: Final = 10_000  # to ask them: rankers learn from 4,000, the judge asks 5,000
+MOST_VISITORS: Final = 8_000  # to ask them: rankers learn from 4,000, the judge asks 5,000
 WHOLE_DAYS: Final = 7  # that a holdout of MOST_VISITORS has at least: weekends differ
 SESSION_GAP = 1_800  # seconds without an event that end a session
 
@@ -22,12 +22,12 @@ class Holdout:
     """What each visitor did next: the first session after the cut, of visitors with history before it.
 
     Attributes:
-        visitor: [pairs] int64, `Visitor.pk`, ascending.
+        visitor: [pairs] int32 or int64, `Visitor.pk`, ascending.
         item: [pairs] the shop's keys; one row a (visitor, item), no doubles.
         start: seconds since 1970 UTC, the cut.
     """
 
-    visitor: NDArray[np.int64]
+    visitor: NDArray[np.integer]
     item: NDArray[np.generic]
     start: int
 
@@ -63,7 +63,7 @@ def holdout_start(log: EventLog, share: float, days: float = math.inf) -> int:
     return int(enough[-1]) if len(enough) else cut
 
 
-def _visits(log: EventLog) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _visits(log: EventLog) -> tuple[NDArray[np.integer], NDArray[np.integer], NDArray[np.integer]]:
     """(when each day of each visitor begins [days], the first [visitors] and the last event of each), all ascending."""
     order = np.argsort(log.visitor, kind="stable")  # in time order within a visitor
     visitor, at = log.visitor[order], log.at[order]
@@ -74,7 +74,7 @@ def _visits(log: EventLog) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArra
     return np.sort(at[is_new_day]), np.sort(at[is_first[:-1]]), np.sort(at[is_first[1:]])
 
 
-def _asked(first: NDArray[np.int64], last: NDArray[np.int64], cuts: NDArray[np.int64]) -> NDArray[np.int64]:
+def _asked(first: NDArray[np.integer], last: NDArray[np.integer], cuts: NDArray[np.integer]) -> NDArray[np.int64]:
     """[cuts] how many visitors have events on both sides of each; from all their first and last events, ascending."""
     return np.searchsorted(first, cuts) - np.searchsorted(last, cuts)
 
@@ -127,7 +127,7 @@ def _of_known(log: EventLog, at: int) -> EventLog:
     return after.where(np.isin(after.visitor, log.before(at).visitor))
 
 
-def first_sessions(log: EventLog) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
+def first_sessions(log: EventLog) -> tuple[NDArray[np.integer], NDArray[np.generic]]:
     """(visitor [pairs], item [pairs]) of each visitor's first session in the log, each pair once."""
     order = np.lexsort((log.at, log.visitor))
     visitor, item, at = log.visitor[order], log.item[order], log.at[order]
@@ -142,7 +142,9 @@ def first_sessions(log: EventLog) -> tuple[NDArray[np.int64], NDArray[np.generic
     return _each_once(visitor[mask], item[mask])
 
 
-def _each_once(visitor: NDArray[np.int64], item: NDArray[np.generic]) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
+def _each_once(
+    visitor: NDArray[np.integer], item: NDArray[np.generic]
+) -> tuple[NDArray[np.integer], NDArray[np.generic]]:
     order = np.lexsort((item, visitor))
     visitor, item = visitor[order], item[order]
     is_new = np.ones(len(visitor), dtype=bool)

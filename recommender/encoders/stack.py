@@ -158,15 +158,17 @@ def train_stack(
     with torch.no_grad():
         sequence = encoder.final_items(torch.from_numpy(distinct(grouped.item))).cpu().numpy()
     sequence[0] = 0.0
+    transformer, states = encoder.visitor.cpu(), {"graph": graph_state, "sequence": state_of(encoder)}
+    del encoder, side  # as large as all vectors
     return Stack(
         items=vocabulary,
         vectors={"sequence": sequence, "graph": graph, "content": content},
-        transformer=encoder.visitor.cpu(),
+        transformer=transformer,
         links=link_items(grouped, items, start.content_links if start else None),
         price_cents=items.price_cents,
         added_at=items.added_at,
         settings=settings,
-        states={"graph": graph_state, "sequence": state_of(encoder)},
+        states=states,
         content_encoder=content_encoder,
     )
 

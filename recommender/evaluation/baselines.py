@@ -1,6 +1,6 @@
 """What a version must beat: classic rankers, each one function from histories to scores of every item."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recommender.capture.tables import DAY_SECONDS
 from recommender.dataset.graph import binary_matrix, visitor_item_matrix
-from recommender.dataset.portions import portions
+from recommender.dataset.portions import portions, stacked
 from recommender.dataset.sequences import Histories, first_of_a_day
 
 Floats = NDArray[np.float32]
@@ -69,13 +69,15 @@ def _nearest(unit: sp.csr_matrix, neighbours: int) -> sp.csr_matrix:
     visited = sp.csr_matrix((np.ones(by_item.nnz, np.float32), by_item.indices, by_item.indptr), by_item.shape)
     reached = visited @ np.diff(unit.indptr).astype(np.float32)
     del visited
-    blocks = []
-    for few in portions(np.minimum(reached, unit.shape[1]).astype(np.int64), ENTRIES):
-        block = sp.csr_matrix(by_item[few] @ unit)
-        row = np.repeat(np.arange(few.start, few.stop), np.diff(block.indptr))
-        block.data[block.indices == row] = 0.0
-        blocks.append(_largest(block, neighbours))
-    return sp.csr_matrix(sp.vstack(blocks, format="csr"))
+
+    def largest() -> Iterator[sp.csr_matrix]:
+        for few in portions(np.minimum(reached, unit.shape[1]).astype(np.int64), ENTRIES):
+            block = sp.csr_matrix(by_item[few] @ unit)
+            row = np.repeat(np.arange(few.start, few.stop), np.diff(block.indptr))
+            block.data[block.indices == row] = 0.0
+            yield _largest(block, neighbours)
+
+    return stacked(largest(), neighbours, (unit.shape[1], unit.shape[1]))
 
 
 def _largest(matrix: sp.csr_matrix, most: int) -> sp.csr_matrix:

@@ -58,7 +58,7 @@ class Ranked:
 
 
 def rank(score: Scorer, asked: Ints, taken: sp.csr_matrix, temperature: NDArray[np.float64] | None = None) -> Ranked:
-    """The first `LISTED` items of each visitor in `asked` [n]; `taken` is [all visitors, item rows].
+    """The first `LISTED` items of each visitor in `asked` [n]; `taken` is [n, item rows] what each had taken before.
 
     Args:
         temperature: [n] of each visitor's softmax, see `evaluation.temperature`; None: 1.
@@ -66,12 +66,11 @@ def rank(score: Scorer, asked: Ints, taken: sp.csr_matrix, temperature: NDArray[
     every, new, chance = [], [], []
     heat = (np.ones(len(asked)) if temperature is None else temperature).astype(np.float32)
     for at in range(0, len(asked), CHUNK):
-        numbers = asked[at : at + CHUNK]
-        scores = score(numbers)
+        scores = score(asked[at : at + CHUNK])
         scores[:, 0] = -np.inf  # padding is no item
         every.append(top(scores, LISTED))
         chance.append(_softmax_at(scores / heat[at : at + CHUNK, None], every[-1]))
-        scores[taken[numbers].toarray() > 0] = -np.inf
+        scores[taken[at : at + CHUNK].toarray() > 0] = -np.inf
         new.append(top(scores, LISTED))
     if not every:
         none = np.zeros((0, LISTED), np.int64)

@@ -25,13 +25,13 @@ def test_chances_are_shares_of_all_that_was_scored() -> None:
     def two_candidates(visitors: np.ndarray) -> np.ndarray:
         return np.tile(np.array([5.0, 0.0, -np.inf, np.log(3.0)], dtype=np.float32), (len(visitors), 1))
 
-    ranked = rank(two_candidates, np.array([0]), TAKEN)
+    ranked = rank(two_candidates, np.array([0]), TAKEN[:1])
     assert ranked.every[0, :2].tolist() == [3, 1]
     assert ranked.chance[0].tolist() == pytest.approx([0.75, 0.25, 0.0, 0.0])
 
 
 def test_nobody_to_ask_is_no_error() -> None:
-    ranked = rank(scores, np.zeros(0, np.int64), TAKEN)
+    ranked = rank(scores, np.zeros(0, np.int64), TAKEN[:0])
     assert measure(ranked, RELEVANT[:0], RELEVANT[:0])["ndcg@10"].shape == (0,)
 
 
