@@ -19,7 +19,7 @@ Scorer = Callable[[NDArray[np.int64]], Floats]
 ALL_KINDS: Final = np.array([0.0, 0.3, 0.4, 0.7, 1.0], dtype=np.float32)  # view, click, cart, purchase
 PURCHASES: Final = np.array([0.0, 0.0, 0.0, 0.0, 1.0], dtype=np.float32)
 FOREVER: Final = 1e9  # days of decay that change nothing
-ENTRIES: Final = 4_000_000  # cosines looked at together: bounds the memory
+ENTRIES: Final = 2_000_000  # cosines looked at together: bounds the memory
 
 
 def popularity(grouped: Histories, item_rows: int, now: int, decay_days: float = 30.0) -> Floats:
