@@ -1,7 +1,7 @@
 """Celery's doors: each takes an id or nothing and calls a plain function. No torch here, see `supervision`."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from celery import shared_task
 from celery.signals import worker_ready
@@ -19,8 +19,12 @@ from recommender.models import ModelVersion
 from recommender.operations.health import note_beat
 from recommender.privacy import retention
 
+# Many projects limit all their tasks to minutes (task_time_limit). Celery knows no "none" for one of them, so: a week.
+_WEEK_SECONDS: Final = 7 * 24 * 60 * 60
+UNHURRIED: Final = {"time_limit": _WEEK_SECONDS, "soft_time_limit": _WEEK_SECONDS}
 
-@shared_task(name=TRAIN_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+
+@shared_task(name=TRAIN_TASK, ignore_result=True, **UNHURRIED)  # type: ignore[untyped-decorator]
 def train(run_id: int) -> None:
     """Train a queued run in a process of its own; a run that is not queued (any more) is left alone."""
     supervision.train_in_own_process(run_id)
@@ -74,7 +78,7 @@ def find_items() -> None:
     refresh.take_in_missing()
 
 
-@shared_task(name=ESTIMATE_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(name=ESTIMATE_TASK, ignore_result=True, **UNHURRIED)  # type: ignore[untyped-decorator]
 def estimate(version_id: int | None = None) -> None:
     """Every hour, or for one version when somebody asks: estimate clicks from lists of other versions."""
     if version_id is None:

@@ -167,6 +167,16 @@ def test_an_eager_celery_trains_at_once(quick: None) -> None:
 
 
 @pytest.mark.slow
+def test_a_projects_time_limits_for_its_tasks_do_not_hold_for_a_training(
+    run: TrainingRun, broker_url: str, tmp_path: Path
+) -> None:
+    runs.sweep()
+    with worker(broker_url, tmp_path / "worker.log"):
+        wait_for(lambda: state(run) not in TrainingRun.ACTIVE or run.attempts > 1 or bool(run.error))
+    assert (run.status, run.attempts) == (Status.PUBLISHED, 1), run.error
+
+
+@pytest.mark.slow
 def test_a_worker_that_is_restarted_hands_its_run_back_at_once(
     run: TrainingRun, broker_url: str, tmp_path: Path
 ) -> None:
