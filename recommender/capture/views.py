@@ -15,6 +15,7 @@ CSRF check, see `own_page`.
 from typing import Any, Final
 
 import msgspec
+from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -44,6 +45,7 @@ from recommender.problems import problem
 RETRY_SECONDS: Final = "30"  # a restart of Postgres is over by then
 
 
+@login_not_required  # of a shop's LoginRequiredMiddleware: apps come with a key
 @csrf_exempt
 @require_POST
 @transaction.non_atomic_requests  # 202 says "committed", and one commit may serve many requests

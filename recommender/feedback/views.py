@@ -3,6 +3,7 @@ what was said, each with a button that takes it back."""
 
 from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
@@ -94,6 +95,7 @@ class FeedbackView(CallerView):
         return see_other(self.request._request, page)
 
 
+@login_not_required
 @never_cache
 @csrf_protect
 @require_POST

@@ -1,5 +1,6 @@
 """Doors for probes and Prometheus. Whoever may not know more learns that something is missing, not where."""
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
@@ -14,6 +15,7 @@ from recommender.operations.metrics import metrics_text
 from recommender.serving.caller import ask_in_time
 
 
+@login_not_required
 @never_cache
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
@@ -21,6 +23,7 @@ def live(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "live"})
 
 
+@login_not_required
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
@@ -31,6 +34,7 @@ def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": found.status, "reasons": told}, status=503 if found.status == UNREADY else 200)
 
 
+@login_not_required
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:

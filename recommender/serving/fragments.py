@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest, HttpResponse
@@ -30,6 +31,7 @@ def fragment_url(
     return reverse("recommender:fragment", args=[_signer.sign_object(asked, compress=True)])
 
 
+@login_not_required
 @require_safe
 @cache_control(private=True, no_store=True)
 def fragment(request: HttpRequest, signed: str) -> HttpResponse:
