@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.core.exceptions import SynchronousOnlyOperation
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
@@ -33,6 +34,8 @@ def shielded(handle: Callable[..., None]) -> Callable[..., None]:
         try:
             with unharmed():
                 handle(request, **named)
+        except SynchronousOnlyOperation:
+            logger.exception("An event of the shop was not recorded: an async view writes “await ….asend(…)”.")
         except Exception:
             # Anything may be wrong with what a shop sends; a lost event is better than a lost order.
             logger.exception("An event of the shop was not recorded.")

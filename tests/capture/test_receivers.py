@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection, transaction
 from django.http import HttpRequest
@@ -46,6 +47,28 @@ def test_each_signal_is_an_event(shopper: Callable[..., HttpRequest], products: 
         (Event.Kind.PURCHASE, products[1].pk, 1, 349),
     ]
     assert {(event.visitor, event.source) for event in events} == {(visitor_of(request), Event.Source.SHOP)}
+
+
+# --- async views
+
+
+def test_an_async_view_awaits_asend(shopper: Callable[..., HttpRequest], products: list[Product]) -> None:
+    async def view() -> None:
+        await item_viewed.asend(sender=Product, request=request, item=products[0])
+
+    request = shopper()
+    async_to_sync(view)()
+    assert Event.objects.get().visitor == visitor_of(request)
+
+
+def test_an_async_view_that_does_not_is_told_so_in_the_log(
+    shopper: Callable[..., HttpRequest], products: list[Product], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def view() -> None:
+        item_viewed.send(sender=Product, request=shopper(), item=products[0])
+
+    async_to_sync(view)()
+    assert "asend" in caplog.messages[0] and not Event.objects.exists()
 
 
 # --- views
