@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Final
 from django.apps import apps
 from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.formats import number_format
@@ -147,6 +148,17 @@ def get_catalog() -> Catalog:
 def item_model() -> type[Model]:
     """The model class named by RECOMMENDER_ITEM_MODEL."""
     return apps.get_model(conf.ITEM_MODEL)
+
+
+def all_items() -> QuerySet[Any]:
+    """Every item, also those that the shop's default manager hides; from where `shop_items` reads."""
+    return item_model()._base_manager.using(DEFAULT_DB_ALIAS)
+
+
+def shop_items() -> QuerySet[Any]:
+    """Items as the shop's default manager shows them; never from a replica, where a router reads the shop's own pages:
+    what was saved a moment ago is not there yet, and the budget of lists does not hold."""
+    return item_model()._default_manager.using(DEFAULT_DB_ALIAS)
 
 
 def key_field() -> "Field[Any, Any]":

@@ -9,7 +9,7 @@ from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import NotSupportedError
 from django.db.models import F
 
-from recommender.catalog import Catalog, get_catalog, item_model
+from recommender.catalog import Catalog, all_items, get_catalog, item_model, shop_items
 from recommender.checks import TAG, check_item_model
 from recommender.exceptions import CatalogNotFound
 
@@ -55,7 +55,7 @@ def check_catalog(**kwargs: Any) -> list[CheckMessage]:
 
 def _wrong_lookups(catalog: Catalog) -> Iterator[tuple[str, str]]:
     """(attribute of the catalogue, what is wrong with it)."""
-    items = item_model()._base_manager.all()
+    items = all_items()
     for attribute in ("text", "attributes", "select_related"):
         if isinstance(getattr(catalog, attribute), str):
             yield attribute, f'it is a text; write a list: ["{getattr(catalog, attribute)}"].'
@@ -79,7 +79,7 @@ def _wrong_lookups(catalog: Catalog) -> Iterator[tuple[str, str]]:
 def _wrong_available(catalog: Catalog) -> Iterator[tuple[str, str]]:
     """As above, of what each list of each page would fail with; written as SQL, never run."""
     try:
-        found = catalog.available(item_model()._default_manager.all())
+        found = catalog.available(shop_items())
         str(found.order_by().filter(pk__isnull=False).values("pk").query)
     except (FieldError, TypeError, NotSupportedError) as error:  # a name, a slice, a union
         yield "available", str(error)
@@ -111,7 +111,7 @@ def _is_of_many(lookup: str) -> bool:
 
 
 def _has_decimals(lookup: str) -> bool:
-    field = F(lookup).resolve_expression(item_model()._base_manager.all().query).output_field
+    field = F(lookup).resolve_expression(all_items().query).output_field
     return getattr(field, "decimal_places", 0) != 0
 
 

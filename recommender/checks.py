@@ -24,6 +24,7 @@ from recommender.index.partitions import has_known_bugs
 TAG: Final = "recommender"
 AUTHENTICATION: Final = "django.contrib.auth.middleware.AuthenticationMiddleware"
 MIDDLEWARE: Final = "recommender.middleware.VisitorMiddleware"
+ROUTER: Final = "recommender.routers.InDefault"
 # Its version, and the role where that may not create what is not there yet.
 OFFERED_PGVECTOR: Final = """
 SELECT coalesce(installed_version, default_version), CASE WHEN NOT (
@@ -137,15 +138,21 @@ def check_installation(**kwargs: Any) -> list[CheckMessage]:
 
 @register(TAG)
 def check_routers(**kwargs: Any) -> list[CheckMessage]:
-    """E009: what we store and the items lie in the default database; lists join them."""
-    models = [apps.get_model("recommender.Event"), *([] if check_item_model() else [apps.get_model(conf.ITEM_MODEL)])]
-    sent = {model._meta.label: router.db_for_write(model) for model in models}
-    hint = f'Let the routers of DATABASE_ROUTERS return "{DEFAULT_DB_ALIAS}" or None for it.'
-    return [
-        Error(f"A database router sends {label} to {alias!r}.", hint=hint, id="recommender.E009")
-        for label, alias in sent.items()
-        if alias != DEFAULT_DB_ALIAS
-    ]
+    """E009: what we store and the items lie in the default database; lists join them. What we store is read there, too:
+    a replica does not have yet what was written a moment ago."""
+    ours, hint = apps.get_model("recommender.Event"), f'Put "{ROUTER}" first in DATABASE_ROUTERS.'
+    found: list[CheckMessage] = []
+    if (alias := router.db_for_write(ours)) != DEFAULT_DB_ALIAS:
+        message = f"A database router sends {ours._meta.label} to {alias!r}."
+        found.append(Error(message, hint=hint, id="recommender.E009"))
+    elif (alias := router.db_for_read(ours)) != DEFAULT_DB_ALIAS:
+        message = f"A database router reads {ours._meta.label} from {alias!r}."
+        found.append(Error(message, hint=hint, id="recommender.E009"))
+    if not check_item_model() and (alias := router.db_for_write(apps.get_model(conf.ITEM_MODEL))) != DEFAULT_DB_ALIAS:
+        hint = f'Let the routers of DATABASE_ROUTERS return "{DEFAULT_DB_ALIAS}" or None where it is written.'
+        message = f"A database router sends {apps.get_model(conf.ITEM_MODEL)._meta.label} to {alias!r}."
+        found.append(Error(message, hint=hint, id="recommender.E009"))
+    return found
 
 
 @register(Tags.database)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.db.models import Exists, OuterRef
 
 from recommender.capture.export import export_items
-from recommender.catalog import item_model
+from recommender.catalog import all_items
 from recommender.index.newcomers import take_in
 from recommender.index.version_files import item_encoder
 from recommender.models import ItemChange, ItemEmbedding, ModelVersion
@@ -66,4 +66,4 @@ def _pending(version: ModelVersion) -> Iterator[tuple[Any, datetime]]:
 
 def _missing(version: ModelVersion) -> Iterator[Any]:
     known = ItemEmbedding.objects.filter(version_id=version.pk, item_id=OuterRef("pk"))
-    return iter(item_model()._base_manager.filter(~Exists(known)).order_by("pk").values_list("pk", flat=True)[:BATCH])
+    return iter(all_items().filter(~Exists(known)).order_by("pk").values_list("pk", flat=True)[:BATCH])

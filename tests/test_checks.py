@@ -239,12 +239,29 @@ class ToShop:
         return "other" if model._meta.app_label == self.app_label else None
 
 
+class FromReplica:
+    """A router as on Django's page on several databases."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        return "replica"
+
+    def db_for_write(self, model: Any, **hints: Any) -> str:
+        return "default"
+
+
 class TestRouters:
     @pytest.mark.parametrize(("app_label", "model"), [("recommender", "recommender.Event"), ("shop", "shop.Product")])
     def test_what_lists_join_lies_in_the_default_database(self, settings: Any, app_label: str, model: str) -> None:
         settings.DATABASE_ROUTERS = [ToShop(app_label)]
         (error,) = check_routers()
         assert (error.id, error.msg) == ("recommender.E009", f"A database router sends {model} to 'other'.")
+
+    def test_what_is_stored_is_not_read_from_a_replica(self, settings: Any) -> None:
+        settings.DATABASE_ROUTERS = [FromReplica()]
+        (error,) = check_routers()
+        assert error.msg == "A database router reads recommender.Event from 'replica'." and checks.ROUTER in error.hint
+        settings.DATABASE_ROUTERS = [checks.ROUTER, FromReplica()]
+        assert check_routers() == []
 
     def test_others_may_lie_elsewhere(self, settings: Any) -> None:
         settings.DATABASE_ROUTERS = [ToShop("sessions")]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from recommender.admin.charts import bar
 from recommender.admin.items import items_by_key
 from recommender.admin.plots import scatter
-from recommender.catalog import follow, get_catalog, item_key, item_model
+from recommender.catalog import follow, get_catalog, item_key, shop_items
 from recommender.exceptions import ArtifactCorrupt
 from recommender.index.artifacts import read_artifact
 from recommender.index.nearest import similar
@@ -86,7 +86,7 @@ def neighbours_url(version: ModelVersion, key: Any) -> str:
 
 def _find(version: ModelVersion, words: str) -> list[dict[str, Any]]:
     lookup = {f"{get_catalog().title}__icontains": words}
-    items = item_model()._default_manager.select_related(*get_catalog().select_related).filter(**lookup)
+    items = shop_items().select_related(*get_catalog().select_related).filter(**lookup)
     return [_card(version, item) for item in items.order_by("pk")[:FOUND]]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from recommender.catalog import get_catalog, item_model
+from recommender.catalog import all_items, get_catalog
 from recommender.models import Rule
 from recommender.serving.cards import Card, card
 from recommender.serving.query import Entry
@@ -14,7 +14,7 @@ from recommender.serving.query import Entry
 
 def items_by_key(keys: Iterable[Any]) -> dict[Any, Any]:
     """key → item in one query; deleted ones are missing."""
-    items = item_model()._base_manager.select_related(*get_catalog().select_related)
+    items = all_items().select_related(*get_catalog().select_related)
     return dict(items.in_bulk(set(keys)))
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from recommender.admin.charts import whole
 from recommender.admin.frame import ListAdmin
-from recommender.catalog import get_catalog, item_model
+from recommender.catalog import get_catalog, item_model, shop_items
 from recommender.exceptions import FilterBroken
 from recommender.index.nearest import available_items
 from recommender.models import SavedFilter
@@ -50,7 +50,7 @@ class SavedFilterForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no ar
         if low is not None and high is not None and low > high:
             self.add_error("max_price_cents", gettext("This is below the lowest price: no item can match."))
         try:
-            self.instance.narrow(item_model()._default_manager.all())
+            self.instance.narrow(shop_items())
         except FilterBroken as error:
             raise forms.ValidationError(str(error)) from error
         return cleaned

@@ -14,7 +14,7 @@ from recommender.capture import binary_copy
 from recommender.capture.cleaning import item_names, judged_events
 from recommender.capture.items import item_id
 from recommender.capture.tables import EventLog, ItemId, ItemTable, narrowest
-from recommender.catalog import Catalog, get_catalog, item_model, key_field
+from recommender.catalog import Catalog, all_items, get_catalog, key_field
 
 COPIED: Final = {
     "id": binary_copy.UUID,
@@ -104,7 +104,7 @@ def _values(names: Sequence[str], keys: Sequence[Any] | None) -> dict[ItemId, li
     """Key → the values of `names`. A lookup over several rows (tags) gives its different values joined by a comma."""
     items: dict[ItemId, list[Any]] = {}
     several: dict[ItemId, list[list[Any]]] = {}  # of an item that comes more than once: each of its rows
-    wanted = item_model()._base_manager.all() if keys is None else item_model()._base_manager.filter(pk__in=keys)
+    wanted = all_items() if keys is None else all_items().filter(pk__in=keys)
     rows = wanted.order_by("pk").values_list("pk", *names)
     for key, *values in rows.iterator(chunk_size=ROWS_PER_FETCH):
         first = items.setdefault(item_id(key), values)

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 
 from recommender.capture.tables import ItemId
-from recommender.catalog import item_key, item_model, key_field
+from recommender.catalog import all_items, item_key, key_field
 
 KEYS_PER_QUERY: Final = 10_000  # a statement takes 65,535 parameters at most where they are bound by the server
 KEYS_REMEMBERED: Final = 50_000  # of the shop, about 10 MB
@@ -49,6 +49,6 @@ def _remembered(field: object, kind: str, raw: object) -> Any:
 
 def existing_keys(keys: Sequence[Any]) -> set[Any]:
     """Those of the shop's keys whose item is in the database, available or not."""
-    items = item_model()._base_manager.order_by()
+    items = all_items().order_by()
     chunks = (keys[start : start + KEYS_PER_QUERY] for start in range(0, len(keys), KEYS_PER_QUERY))
     return {key for chunk in chunks for key in items.filter(pk__in=chunk).values_list("pk", flat=True)}

@@ -9,7 +9,7 @@ from django.db import Error
 from django.utils.translation import gettext as _
 
 from recommender.capture.items import key_or_none
-from recommender.catalog import get_catalog, item_model
+from recommender.catalog import all_items, get_catalog
 from recommender.models import Feedback, Visitor
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Opinion:
 def opinions_of(visitor: Visitor) -> list[Opinion]:
     """What holds now, newest first, LISTED at most. Two statements."""
     said = list(Feedback.objects.filter(visitor=visitor.pk).order_by("-given_at", "-pk")[:LISTED])
-    items = item_model()._base_manager.in_bulk([each.item_id for each in said]) if said else {}
+    items = all_items().in_bulk([each.item_id for each in said]) if said else {}
     return [_shown(each, items.get(each.item_id)) for each in said]
 
 

@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from numpy.typing import NDArray
 
-from recommender.catalog import get_catalog, item_model, key_field
+from recommender.catalog import get_catalog, key_field, shop_items
 from recommender.index.partitions import pack_vectors
 from recommender.index.planned import fetch, written_out
 from recommender.index.reading import reading
@@ -56,7 +56,7 @@ _REST: Final = {
 def available_items(within: SavedFilter | None = None) -> "QuerySet[Any]":
     """The shop's items that may be shown right now, in no order; only those of a filter, where one is given."""
     # An ordering of the shop's (Meta.ordering) would make Postgres sort the whole catalogue for every list.
-    items = get_catalog().available(item_model()._default_manager.all()).order_by()
+    items = get_catalog().available(shop_items()).order_by()
     return items if within is None else within.narrow(items)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from pgvector import HalfVector
 
-from recommender.catalog import get_catalog, item_model
+from recommender.catalog import all_items, get_catalog
 from recommender.models import Visitor
 
 
@@ -46,7 +46,7 @@ def _rows(relation: Any, visitor: Visitor) -> list[dict[str, Any]]:
     """The rows of one table that belong to the visitor, with the titles of their items."""
     rows = list(relation.related_model._base_manager.filter(**{relation.field.name: visitor.pk}).values())
     named = [row for row in rows if "item_id" in row]
-    items = item_model()._base_manager.in_bulk({row["item_id"] for row in named}) if named else {}
+    items = all_items().in_bulk({row["item_id"] for row in named}) if named else {}
     for row in named:
         item = items.get(row["item_id"])
         row["item_title"] = get_catalog().item_title(item) if item is not None else None

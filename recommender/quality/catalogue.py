@@ -7,7 +7,7 @@ from django.db.models import Count, F, Model, TextField, Value
 from django.db.models.functions import Cast, Coalesce
 from django.db.models.lookups import Exact
 
-from recommender.catalog import Catalog, get_catalog, item_model
+from recommender.catalog import Catalog, all_items, get_catalog
 
 PICTURES_ASKED: Final = 500  # newest items: whether one has a picture is the Catalog's own code
 
@@ -58,7 +58,7 @@ def _missing(lookups: list[str]) -> list[int]:
         f"n{place}": Count("pk", distinct=True, filter=Exact(_as_text(lookup), Value("")))
         for place, lookup in enumerate(lookups)
     }
-    found = item_model()._base_manager.order_by().aggregate(items=Count("pk", distinct=True), **empty)
+    found = all_items().order_by().aggregate(items=Count("pk", distinct=True), **empty)
     return [found["items"], *(found[name] for name in empty)]
 
 
@@ -69,7 +69,7 @@ def _as_text(lookup: str) -> Coalesce:
 def _pictures(catalog: Catalog) -> tuple[int, int]:
     if catalog.image is None and type(catalog).item_image_url is Catalog.item_image_url:
         return 0, 0
-    newest: Any = item_model()._base_manager.select_related(*catalog.select_related).order_by("-pk")[:PICTURES_ASKED]
+    newest: Any = all_items().select_related(*catalog.select_related).order_by("-pk")[:PICTURES_ASKED]
     pictures = [_picture(catalog, item) for item in newest]
     return len(pictures), pictures.count("")
 

@@ -14,7 +14,7 @@ from psycopg import sql
 from recommender.capture.cleaning import inhuman_visitors
 from recommender.capture.ledger import COUNTS, lines
 from recommender.capture.tables import CLICK
-from recommender.catalog import get_catalog, item_model
+from recommender.catalog import all_items, get_catalog, shop_items
 from recommender.exceptions import ReportTooSlow
 from recommender.index.reading import reading
 from recommender.models import Event, QuarantinedEvent, Visitor
@@ -159,9 +159,9 @@ def _of_rows(since: datetime, until: datetime, days: int) -> dict[str, Any]:
 
 def _of_items(since: datetime) -> dict[str, Any]:
     recent = Event.objects.filter(at__gte=since)
-    is_known = Exists(item_model()._base_manager.filter(pk=OuterRef("item_id")))
+    is_known = Exists(all_items().filter(pk=OuterRef("item_id")))
     lost = recent.filter(~is_known).aggregate(events=Count("pk"), items=Count("item_id", distinct=True))
-    available = get_catalog().available(item_model()._default_manager.all()).order_by()
+    available = get_catalog().available(shop_items()).order_by()
     unseen = available.filter(~Exists(recent.filter(item_id=OuterRef("pk"))))
     return {
         "lost_items": lost["items"],

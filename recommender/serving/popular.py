@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.db import Error
 from django.db.models import F, IntegerField
 
-from recommender.catalog import get_catalog, item_model, key_field
+from recommender.catalog import all_items, get_catalog, key_field
 from recommender.conf import conf
 from recommender.index.nearest import available_items
 from recommender.index.reading import reading
@@ -67,7 +67,7 @@ def _newest(within: SavedFilter | None) -> Scored:
     added_at = get_catalog().added_at
     newest_first = [F(added_at).desc(nulls_last=True), "-pk"] if added_at else ["-pk"]
     # Not in order itself: what the shop calls available may be joined with rows of which an item has several.
-    items = item_model()._base_manager.filter(pk__in=available_items(within).values("pk")).order_by(*newest_first)
+    items = all_items().filter(pk__in=available_items(within).values("pk")).order_by(*newest_first)
     with reading(conf.BUDGET_MS):
         return [(key, 0.0) for key in dict.fromkeys(items.values_list("pk", flat=True)[:REMEMBERED])]
 

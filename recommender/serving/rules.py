@@ -10,7 +10,7 @@ import numpy as np
 from django.db.models import Q
 from django.utils import timezone
 
-from recommender.catalog import item_model
+from recommender.catalog import shop_items
 from recommender.exceptions import FilterBroken
 from recommender.models import Placement, Rule, SavedFilter, Source
 from recommender.serving.arrange import Flags, Lift, Limit
@@ -99,7 +99,7 @@ def filter_keys(saved: SavedFilter) -> frozenset[Any]:
     if time.monotonic() < until and defined == definition:
         return keys
     try:
-        found = saved.narrow(item_model()._default_manager.order_by("pk")).values_list("pk", flat=True)
+        found = saved.narrow(shop_items().order_by("pk")).values_list("pk", flat=True)
         keys = frozenset(found[:MOST_KEYS])
     except FilterBroken:
         logger.exception("The rules with this filter do nothing.")

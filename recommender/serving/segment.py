@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
-from recommender.catalog import get_catalog, item_model
+from recommender.catalog import get_catalog, shop_items
 from recommender.index.nearest import available_items
 from recommender.index.publish import live_version
 from recommender.models import ItemEmbedding, ModelVersion, SavedFilter
@@ -40,7 +40,7 @@ def segment_lookup() -> str | None:
 
 def _segment(keys: list[Any], lookup: str) -> Any:
     """The most frequent kind among the items; the newest of equals."""
-    kinds = dict(item_model()._default_manager.filter(pk__in=set(keys)).order_by().values_list("pk", lookup))
+    kinds = dict(shop_items().filter(pk__in=set(keys)).order_by().values_list("pk", lookup))
     counted = Counter(kind for key in reversed(keys) if (kind := kinds.get(key)) not in (None, ""))
     return counted.most_common(1)[0][0] if counted else None
 

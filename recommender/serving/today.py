@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.db import Error, connection
 from django.utils import timezone
 
-from recommender.catalog import get_catalog, item_model
+from recommender.catalog import all_items, get_catalog
 from recommender.conf import min_buyers
 from recommender.models import Event
 from recommender.savepoints import unharmed
@@ -47,7 +47,7 @@ def _count() -> Scored:
     with connection.cursor() as cursor:
         cursor.execute(_STATEMENT, [timezone.now() - timedelta(days=1), COUNTED_EVENTS, min_buyers()])
         counts: list[tuple[Any, int]] = cursor.fetchall()
-    items = item_model()._base_manager.filter(pk__in=[key for key, _ in counts])
+    items = all_items().filter(pk__in=[key for key, _ in counts])
     category_of = dict(items.values_list("pk", get_catalog().category or "pk"))
     taken: Counter[Any] = Counter()
     best: Scored = []

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from recommender.api_keys import remembered_key
-from recommender.catalog import item_key, item_model
+from recommender.catalog import item_key, shop_items
 from recommender.models import ApiKey, Visitor
 from recommender.serving.authentication import VISITOR_PARAMETERS, CallerView
 from recommender.serving.caller import ask_in_time, basket_of, visitor_or_none, within_budget
@@ -217,4 +217,4 @@ def list_body(found: Recommendations) -> dict[str, Any]:
 
 def any_item_exists(item_ids: Sequence[Any]) -> bool:
     """Whether the shop has one of them; True where the database does not say in time, so that the ladder answers."""
-    return ask_in_time(item_model()._default_manager.filter(pk__in=item_ids).exists) is not False
+    return ask_in_time(shop_items().filter(pk__in=item_ids).exists) is not False
