@@ -23,9 +23,10 @@ REFRESH_TASK: Final = "recommender.refresh_items"
 
 @receiver(post_save, dispatch_uid="recommender.item_saved")
 def note_change(sender: Any, instance: Any, update_fields: frozenset[str] | None = None, **named: Any) -> None:
-    """For the item model, its proxies and children. A failure is logged and never reaches the shop."""
+    """For the item model, proxies of its table, and children. A failure is logged and never reaches the shop."""
     try:
-        if not isinstance(instance, item_model()) or not _matters(update_fields):
+        model: Any = item_model()._meta.concrete_model  # the item model may be a proxy itself
+        if not isinstance(instance, model) or not _matters(update_fields):
             return
         with unharmed():
             note_items([instance.pk])

@@ -272,6 +272,26 @@ def test_an_eager_celery_knows_the_tasks_in_a_process_that_has_imported_none(bro
 
 
 @isolate_apps("shop")
+def test_where_the_item_model_is_a_proxy_the_shop_saves_by_whichever_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OnSale(Product):
+        class Meta:
+            app_label = "shop"
+            proxy = True
+
+    class Imported(Product):
+        class Meta:
+            app_label = "shop"
+            proxy = True
+
+    monkeypatch.setattr(item_changes, "item_model", lambda: OnSale)
+    first, second, third = make_products(3)
+    first.save()
+    OnSale.objects.get(pk=second.pk).save()
+    Imported.objects.get(pk=third.pk).save()
+    assert set(ItemChange.objects.values_list("item_id", flat=True)) == {first.pk, second.pk, third.pk}
+
+
+@isolate_apps("shop")
 def test_a_price_that_postgres_makes_from_what_was_saved_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     class Priced(models.Model):  # noqa: DJ008  nobody reads it
         price = models.DecimalField(max_digits=8, decimal_places=2)
