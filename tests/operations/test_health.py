@@ -1,15 +1,17 @@
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, connections
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from recommender.index.publish import forget_live_version
 from recommender.models import Heartbeat
 from recommender.operations.health import forget_health, note_beat
+from recommender.operations.views import health, metrics
 from recommender.tasks import sweep
 from tests.worlds import make_listed_products
 
@@ -41,6 +43,12 @@ def test_what_is_missing_is_named_for_everybody_and_explained_to_staff(client: C
 def test_a_customer_is_no_staff(client: Client) -> None:
     client.force_login(User.objects.create_user("customer"))
     assert isinstance(client.get(URL).json()["reasons"], list)
+
+
+def test_a_shop_without_admin_has_accounts_without_a_word_on_staff(rf: RequestFactory) -> None:
+    request = rf.get(URL)
+    request.user = SimpleNamespace(pk=1, is_authenticated=True, is_active=True)  # as AbstractBaseUser has it
+    assert health(request).status_code == 200 and metrics(request).status_code == 403
 
 
 def test_a_beat_that_fell_silent_is_noticed(client: Client) -> None:
