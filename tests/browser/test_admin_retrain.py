@@ -103,6 +103,19 @@ def test_a_second_press_is_refused_and_cancel_stops_the_first(
     assert TrainingRun.objects.get().status == Status.CANCELLED
 
 
+def test_the_end_of_a_training_does_not_take_what_is_being_typed(owner: None, page: Page, live_server: Any) -> None:
+    TrainingRun.objects.create(trigger="admin", status=Status.RUNNING, stage="graph", progress=0.25)
+    log_in(page, live_server.url)
+    page.goto(live_server.url + RUNS)
+    page.get_by_text("Retrain with options").click()
+    seed = page.get_by_label("Seed")
+    seed.fill("42")
+    TrainingRun.objects.update(status=Status.FAILED, progress=0.5)
+    expect(page.get_by_text("50 %").first).to_be_visible()
+    page.wait_for_timeout(2_500)  # two looks later
+    expect(seed).to_have_value("42")
+
+
 def test_without_javascript_the_page_reloads_itself(owner: None, chromium: Browser, live_server: Any) -> None:
     run = TrainingRun.objects.create(trigger="admin", status=Status.RUNNING, stage="graph", progress=0.25)
     context = chromium.new_context(java_script_enabled=False)

@@ -5,6 +5,9 @@
   const EVERY_MS = 1000;
   const SLOWEST_MS = 15000;
 
+  let isTyped = false; // something that a reload would lose
+  addEventListener("input", () => (isTyped = true));
+
   /** Refreshes one element from the JSON at its data-recommender-progress until the training has ended. */
   function follow(element) {
     const { recommenderProgress: url, recommenderPart: part, recommenderOffline: offline } = element.dataset;
@@ -19,11 +22,12 @@
         const response = await fetch(url, { credentials: "same-origin", headers: { Accept: "application/json" } });
         if (!response.ok || response.redirected) throw new Error(String(response.status));
         const state = await response.json();
-        if (!state.is_active) {
+        if (!state.is_active && !isTyped) {
           location.reload(); // the page of an ended training shows more than this element
           return;
         }
         element.innerHTML = state[part];
+        if (!state.is_active) return;
         element.classList.remove("is-offline");
         element.removeAttribute("title");
         wait = EVERY_MS;
