@@ -87,7 +87,8 @@ def _basket(request: HttpRequest) -> frozenset[Any]:
 def reader_for_beacon(request: HttpRequest | None) -> tuple[str, str] | None:
     """What a page tells the beacon: (level of consent, opaque word of the account); None where nobody says it in time.
 
-    The beacon itself reads the consent cookie and the browser's signals.
+    Of somebody without an account the level is that of whoever has not chosen: the beacon itself reads the consent
+    cookie, unless the shop's hook decides, and the browser's signals.
 
     The same for everybody who is not logged in, unless the shop's hook decides: such a page may be cached.
     """

@@ -134,7 +134,7 @@ def recommender_beacon(context: Context) -> SafeString:
         static("recommender/beacon.js"),
         reverse("recommender:events"),
         *reader,
-        conf.CONSENT_COOKIE,
+        "" if conf.CONSENT_HOOK else conf.CONSENT_COOKIE,
         nonce,
     )
     return beacon + scripts

@@ -344,6 +344,27 @@ def test_without_consent_nothing_is_stored_or_sent(
     assert page.evaluate("localStorage.length + sessionStorage.length") == 0
 
 
+def test_who_has_chosen_is_not_held_to_the_level_of_who_has_not(
+    context: BrowserContext, serve: Any, live_server: Any, settings: Any
+) -> None:
+    settings.RECOMMENDER_CONSENT = "none"
+    serve(consent="none")
+    context.add_cookies([{"name": "recommender_consent", "value": "full", "url": live_server.url}])
+    context.new_page().goto(f"{live_server.url}/cached/0/")
+    assert wait_until(lambda: count(Event.Kind.VIEW) == 1)
+
+
+def test_what_an_account_chose_holds_whatever_the_browser_says(
+    context: BrowserContext, serve: Any, live_server: Any
+) -> None:
+    serve(consent="none", who=lambda: "word")
+    context.add_cookies([{"name": "recommender_consent", "value": "full", "url": live_server.url}])
+    page = context.new_page()
+    page.goto(f"{live_server.url}/cached/0/")
+    page.locator("a").first.click(button="middle")
+    assert page.evaluate("localStorage.length") == 0
+
+
 def test_consent_that_is_given_counts_at_once_and_withdrawn_forgets_what_waits(
     context: BrowserContext, serve: Any, live_server: Any
 ) -> None:

@@ -120,7 +120,6 @@
     if (!timer && !signal.aborted && document.visibilityState === "visible") timer = setTimeout(drainAlone, ms);
   };
 
-  /** A later page gets the answer. */
   const hide = () => {
     clearTimeout(timer);
     timer = 0;
@@ -212,6 +211,6 @@
     onVisibility();
   });
   signal.onabort = hide;
-  allow(strictest(wish, consent, chosen, "full"));
+  allow(strictest(wish, chosen, (who || !chosen) && consent, "full"));
   onVisibility();
 })();
