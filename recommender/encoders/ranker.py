@@ -40,7 +40,7 @@ IS_KNOWN, IS_REPEAT, HABIT = (FEATURES.index(name) for name in ("is_known", "is_
 MIN_VISITORS: Final = 10
 SETTINGS: Final = NetworkSettings(hidden=32, steps=300, batch=64, dropout=0.1, weight_decay=1e-2)
 WEIGHT_DECAYS: Final = (1e-2, 0.3, 3.0)  # tried on the first part of the visitors
-PARTS: Final = 4  # of the visitors, each left out by one network
+PARTS: Final = 8  # of the visitors, each left out by one network
 AHEAD: Final = (0.0, 2.0, 4.0, 8.0, -2.0, -4.0, -8.0)  # tried: what is added to the scores of habits
 NEW_WEIGHT: Final = 1.0  # of the loss among items new to the visitor, beside the loss among all
 
